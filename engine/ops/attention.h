@@ -1,0 +1,20 @@
+// Scaled dot-product attention (Vaswani et al. 2017): softmax(q k^T scale + mask) v for each head,
+// without keeping the scores.
+#pragma once
+
+#include "engine/tensor/tensor.h"
+
+namespace strata {
+
+struct AttentionOptions {
+  bool causal = false;  // query t sees keys up to t + (S - T)
+  double scale = 0;     // 0: 1 / sqrt(D)
+};
+// q [N, T, heads, D], k and v [N, S, key heads, D] -> [N, T, heads, D]; heads is a multiple of key
+// heads (grouped-query). mask: bool (true: may be seen) or a float added to the scores, broadcast
+// to [N, heads, T, S]. A query that may see nothing gives zeros.
+Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
+                                    const AttentionOptions& options = {}, const Tensor& mask = {},
+                                    Caller at = Caller::here());
+
+}  // namespace strata
