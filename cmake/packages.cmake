@@ -15,6 +15,7 @@ strata_package(JPEG libjpeg-dev)
 strata_package(fmt libfmt-dev)
 strata_package(nlohmann_json nlohmann-json3-dev)
 strata_package(CLI11 libcli11-dev)
+strata_package(Eigen3 libeigen3-dev)
 # For libraries whose own CMake files are missing or ask for more than we use (Debian's oneDNN wants
 # OpenCL): found by header and library name.
 macro(strata_library_package target header library debian)
