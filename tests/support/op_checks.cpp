@@ -203,8 +203,9 @@ Arrays rounded_all(const Arrays& arrays, DType dtype) {
   return out;
 }
 
-// A wrong gradient may hide when the wrong part is small: directions are compared relative to the
-// sum of absolute products, elements relative to the mean.
+// Compared relative to the root of the summed squares: what a direction gives when its terms are
+// independent, so that a gradient wrong everywhere by a small factor shows however many terms
+// cancel.
 void check_direction(const std::string& what, const Arrays& gradients,
                      const std::vector<size_t>& leaf_input, const Arrays& direction,
                      double measured, double tolerance, Problems& problems) {
@@ -213,10 +214,12 @@ void check_direction(const std::string& what, const Arrays& gradients,
     const Array& d = direction[leaf_input[k]];
     predicted += inner(gradients[k], d);
     for (size_t j = 0; j < d.values.size(); ++j) {
-      scale += std::abs(gradients[k].values[j] * d.values[j]);
+      double term = gradients[k].values[j] * d.values[j];
+      scale += term * term;
     }
   }
-  if (std::abs(predicted - measured) <= tolerance * (scale + std::abs(measured)) + 1e-9) return;
+  if (std::abs(predicted - measured) <= tolerance * (std::sqrt(scale) + std::abs(measured)) + 1e-9)
+    return;
   problems.push_back(
       fmt::format("{}: along a random direction the gradient gives {:.12g}, finite differences "
                   "{:.12g}",
