@@ -1,0 +1,272 @@
+"""Drives the report in headless Chromium with the network off, as a reader would: slider, units, map, theme, copies.
+
+usage: report_browser.py --sample PATH_OF_report_sample --chromium PATH --driver PATH
+"""
+import argparse
+import json
+import pathlib
+import subprocess
+import tempfile
+import time
+import unittest
+
+from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+options = None
+
+
+def open_browser():
+    chrome = webdriver.ChromeOptions()
+    chrome.binary_location = options.chromium
+    for switch in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1400,1000",
+                   "--force-prefers-reduced-motion"):
+        chrome.add_argument(switch)
+    chrome.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(service=Service(options.driver), options=chrome)
+    browser.set_network_conditions(offline=True, latency=0, throughput=0)
+    return browser
+
+
+class ReportTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.pages = {}
+        for name, words in (("factors", []), ("classes", ["classes"])):
+            path = pathlib.Path(cls.folder.name) / name
+            subprocess.run([options.sample, str(path), *words], check=True, stdout=subprocess.DEVNULL)
+            cls.pages[name] = path
+        cls.browser = open_browser()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.browser.quit()
+        cls.folder.cleanup()
+
+    def load(self, path):
+        self.browser.get_log("browser")
+        self.browser.get(pathlib.Path(path).as_uri())
+        WebDriverWait(self.browser, 20).until(lambda b: b.execute_script("return document.body.dataset.ready === 'true'"))
+        time.sleep(0.3)
+
+    def quiet(self):
+        """No message of any kind in the console."""
+        self.assertEqual([entry["message"] for entry in self.browser.get_log("browser")], [])
+
+    def find(self, selector):
+        return self.browser.find_element(By.CSS_SELECTOR, selector)
+
+    def text(self, selector):
+        return self.find(selector).text
+
+    def changed(self, page, name, change):
+        """A copy of the page with its data changed in Python."""
+        text = (page / "report.html").read_text(encoding="utf-8")
+        start = text.index('id="run-data">') + len('id="run-data">')
+        end = text.index("</script", start)
+        data = json.loads(text[start:end])
+        change(data)
+        copy = page / (name + ".html")
+        copy.write_text(text[:start] + json.dumps(data).replace("<", "\\u003c") + text[end:], encoding="utf-8")
+        return copy
+
+    def test_loads_without_a_network(self):
+        self.browser.get_log("performance")
+        self.load(self.pages["factors"] / "report.html")
+        self.quiet()
+        asked = [message["params"]["request"]["url"]
+                 for message in (json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance"))
+                 if message["method"] == "Network.requestWillBeSent"]
+        self.assertEqual([url[:60] for url in asked if not url.startswith(("file:", "data:", "blob:"))], [])
+        for panel in ("hierarchy", "emergence", "training", "settling", "similarity", "layers", "filters", "units", "gallery",
+                      "attribution", "embedding", "numbers", "cost", "repeat"):
+            section = self.find("#" + panel)
+            self.assertEqual(section.find_elements(By.CSS_SELECTOR, ".refusal"), [], panel)
+            self.assertTrue(section.find_element(By.CSS_SELECTOR, ".claim, .answer").text, panel)
+            if panel not in ("repeat",):
+                self.assertIn("Control", section.find_element(By.CSS_SELECTOR, ".notes").text, panel)
+        self.assertEqual(len(self.browser.find_elements(By.CSS_SELECTOR, "#hierarchy svg[role=img] .trained")), 6)
+        self.assertEqual(len(self.browser.find_elements(By.CSS_SELECTOR, "#hierarchy svg[role=img] .untrained")), 6)
+
+    def test_slider_moves_the_panels_together(self):
+        self.load(self.pages["factors"] / "report.html")
+        slider = self.find("#step")
+        state = """return {row: [...document.querySelectorAll('#hierarchy svg[role=img] .trained')].map(p => p.getAttribute('d')).join(),
+            cursor: [...document.querySelectorAll('.cursor')].map(c => c.getAttribute('x1')).join(),
+            filter: [...document.querySelector('#filters canvas').getContext('2d').getImageData(0, 0, 7, 7).data].join(),
+            table: document.querySelector('#numbers tbody').textContent, layer: document.querySelector('#layers .claim').textContent}"""
+        after = self.browser.execute_script(state)
+        slider.send_keys(Keys.HOME)
+        time.sleep(0.3)
+        before = self.browser.execute_script(state)
+        for part in after:
+            self.assertNotEqual(before[part], after[part], part)
+        self.assertIn("untrained", self.text("#timeline output"))
+        # At step 0 the trained network is the untrained one: the two lines of each row coincide.
+        same = self.browser.execute_script("""return [...document.querySelectorAll('#hierarchy svg[role=img] g')].filter(g => g.querySelector(':scope > .trained'))
+            .every(g => g.querySelector('.trained').getAttribute('d') === g.querySelector('.untrained').getAttribute('d'))""")
+        self.assertTrue(same)
+        slider.send_keys(Keys.END)
+        time.sleep(0.3)
+        self.assertEqual(self.browser.execute_script(state), after)
+        self.quiet()
+
+    def test_play_runs_and_stops(self):
+        self.load(self.pages["factors"] / "report.html")
+        play = self.find("#timeline button")
+        play.click()
+        time.sleep(1.2)
+        self.assertEqual(play.text, "Pause")
+        self.assertNotIn("2,048", self.text("#timeline output"))
+        play.click()
+        here = self.text("#timeline output")
+        time.sleep(0.6)
+        self.assertEqual(self.text("#timeline output"), here)
+
+    def test_unit_browser(self):
+        self.load(self.pages["factors"] / "report.html")
+        Select(self.find("#units select")).select_by_value("conv1")
+        self.assertIn("conv1", self.text("#units .claim"))
+        self.assertEqual(Select(self.find("#gallery select")).first_selected_option.text, "conv1", "panels share the layer")
+        first = self.text("#units .claim")
+        self.find("#units button[aria-label='Next unit']").click()
+        self.assertNotEqual(self.text("#units .claim"), first)
+        self.assertGreaterEqual(len(self.browser.find_elements(By.CSS_SELECTOR, "#units .tiles canvas")), 18)
+        drawn = self.browser.execute_script("""return [...document.querySelectorAll('#units canvas')].every(c =>
+            c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((v, i) => i % 4 !== 3 && v > 0))""")
+        self.assertTrue(drawn, "a tile of the unit browser is blank")
+        self.find("#gallery .card:nth-child(3)").click()
+        unit = self.find("#gallery .card:nth-child(3) b").text
+        self.assertTrue(self.text("#units .claim").startswith(unit.replace("unit", "Unit")))
+        self.quiet()
+
+    def point(self):
+        """Where the map draws some point, in page coordinates relative to the middle of its canvas."""
+        return self.browser.execute_script("""const map = strata.data.panels.embedding.maps.find(m => m.layer === 'conv6');
+            return [map.x[0], map.y[0]]""")
+
+    def test_map_hover_choice_and_area(self):
+        self.load(self.pages["factors"] / "report.html")
+        canvas = self.find("#embedding canvas")
+        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
+        time.sleep(0.3)
+        # Ask the picture itself where a dot is: the first pixel of the colour of a value.
+        spot = self.browser.execute_script("""const c = arguments[0], w = c.width, h = c.height, d = c.getContext('2d').getImageData(0, 0, w, h).data;
+            for (let y = Math.floor(h / 4); y < h; ++y) for (let x = 0; x < w; ++x) { const i = 4 * (y * w + x);
+              if (d[i + 3] > 200) return [x * c.clientWidth / w, (y + 2) * c.clientHeight / h]; } return null""", canvas)
+        self.assertIsNotNone(spot, "the map is blank")
+        box = canvas.rect
+        dx, dy = round(spot[0] - box["width"] / 2), round(spot[1] - box["height"] / 2)
+        ActionChains(self.browser).move_to_element_with_offset(canvas, dx, dy).perform()
+        tip = self.find("#tip")
+        self.assertTrue(tip.is_displayed())
+        self.assertIn("object:", tip.text)
+        self.assertEqual(len(tip.find_elements(By.TAG_NAME, "canvas")), 1)
+        ActionChains(self.browser).move_to_element_with_offset(canvas, dx, dy).click().perform()
+        self.assertIn("Nearest neighbours", self.text("#embedding .map-layout"))
+        self.assertRegex(self.text("#embedding .map-layout"), r"[5-8] of 8 share object")
+        before = self.text("#embedding [aria-live]")
+        canvas.send_keys(Keys.ARROW_RIGHT)
+        self.assertIn("Nearest neighbours", self.text("#embedding [aria-live]"))
+        self.find("#embedding button[aria-pressed]").click()
+        ActionChains(self.browser).move_to_element_with_offset(canvas, -box["width"] // 2 + 5, -box["height"] // 2 + 5).click_and_hold() \
+            .move_by_offset(int(box["width"]) - 10, int(box["height"]) - 10).release().perform()
+        self.assertIn("400 images in the area", self.text("#embedding [aria-live]"))
+        self.assertNotEqual(before, self.text("#embedding [aria-live]"))
+        self.quiet()
+
+    def test_theme_and_keyboard(self):
+        self.load(self.pages["factors"] / "report.html")
+        paper = "return getComputedStyle(document.body).backgroundColor"
+        light = self.browser.execute_script(paper)
+        self.find("#theme").send_keys(Keys.ENTER)
+        self.assertNotEqual(self.browser.execute_script(paper), light)
+        # Everything that can be operated has a name for a screen reader and can be reached by the keyboard.
+        nameless = self.browser.execute_script("""return [...document.querySelectorAll('button, select, input, svg[role=img], canvas[role=img]')].filter(e =>
+            !(e.getAttribute('aria-label') || e.textContent.trim() || e.closest('label')) && !(e.closest('button'))).map(e => e.outerHTML.slice(0, 120))""")
+        self.assertEqual(nameless, [])
+        self.quiet()
+
+    def test_narrow_pages_do_not_scroll_sideways(self):
+        for width in (400, 900, 1400):
+            self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False})
+            self.load(self.pages["factors"] / "report.html")
+            self.assertLessEqual(self.browser.execute_script("return document.documentElement.scrollWidth"), width)
+            self.quiet()
+        self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+    def test_class_only_run(self):
+        self.load(self.pages["classes"] / "report.html")
+        self.quiet()
+        self.assertEqual(len(self.browser.find_elements(By.CSS_SELECTOR, "#hierarchy svg[role=img] .trained")), 1)
+        self.assertEqual(self.browser.find_elements(By.CSS_SELECTOR, ".refusal"), [])
+
+    def test_missing_panels_and_gaps(self):
+        def bare(data):
+            data["panels"] = {}
+            data["metrics"] = {"dropped": 1}
+        self.load(self.changed(self.pages["factors"], "bare", bare))
+        self.assertIn("no probe was recorded", self.text("#first"))
+        self.assertIn("Not in this report", self.text("#absent"))
+        self.quiet()
+
+        def gaps(data):
+            for kind in ("train", "probe", "cka", "layer"):
+                for column in data["metrics"][kind]:
+                    if column not in ("step", "layer", "factor", "control"):
+                        data["metrics"][kind][column][::3] = [None] * len(data["metrics"][kind][column][::3])
+            data["panels"]["similarity"]["matrix"][0][3] = None
+            data["panels"]["units"][5]["units"][0]["patches"][0]["activation"] = None
+            data["panels"]["embedding"]["maps"][6]["x"][5] = None
+        self.load(self.changed(self.pages["factors"], "gaps", gaps))
+        self.assertNotIn("NaN", self.browser.execute_script("return document.body.innerText + [...document.querySelectorAll('path')].map(p => p.getAttribute('d')).join()"))
+        self.quiet()
+
+    def test_a_panel_without_its_control_is_not_drawn(self):
+        def strip(data):
+            del data["panels"]["similarity"]["untrained"]
+            del data["panels"]["filters"]["untrained"]
+            for image in data["panels"]["attributions"]:
+                for drawn in image["maps"]:
+                    del drawn["untrained"]
+            for layer in data["panels"]["units"]:
+                for unit in layer["units"]:
+                    del unit["random"]
+            data["panels"]["embedding"]["maps"] = data["panels"]["embedding"]["maps"][1:]
+            probe = data["metrics"]["probe"]
+            keep = [i for i, control in enumerate(probe["control"]) if control != "untrained"]
+            data["metrics"]["probe"] = {name: [column[i] for i in keep] for name, column in probe.items()}
+            del data["metrics"]["validation"]
+        self.load(self.changed(self.pages["factors"], "uncontrolled", strip))
+        for panel in ("hierarchy", "emergence", "training", "similarity", "filters", "units", "gallery", "attribution", "embedding"):
+            self.assertIn("control", self.text(f"#{panel} .refusal"), panel)
+            self.assertEqual(self.browser.find_elements(By.CSS_SELECTOR, f"#{panel} svg, #{panel} canvas"), [], panel)
+        self.quiet()
+
+    def test_hostile_labels_stay_text(self):
+        evil = "</script><img src=x onerror=\"document.title='owned'\">"
+
+        def poison(data):
+            data["config"]["title"] = evil
+            for factor in data["config"]["factors"]:
+                factor["title"] = evil
+                factor["values"] = [evil] * len(factor["values"])
+            data["panels"]["summary"] = {"question": evil, "answer": evil, "verdict": evil}
+        self.load(self.changed(self.pages["factors"], "hostile", poison))
+        self.assertEqual(self.browser.find_elements(By.CSS_SELECTOR, "img"), [])
+        self.assertEqual(self.text("h1"), evil)
+        self.assertNotEqual(self.browser.title, "owned")
+        self.quiet()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    for word in ("sample", "chromium", "driver"):
+        parser.add_argument("--" + word, required=True)
+    options, rest = parser.parse_known_args()
+    unittest.main(argv=["report_browser"] + rest)

@@ -1,0 +1,83 @@
+// The images as points, near when a layer finds them alike; beside it the control: raw pixels or the untrained network.
+"use strict";
+strata.panels.push({
+  id: "embedding", title: "A map of the images, layer by layer",
+  missing: () => (strata.data.panels.embedding && strata.data.panels.embedding.maps.length ? null : "no map was made"),
+  uncontrolled: () => (strata.data.panels.embedding.maps.some((map) => map.layer === "pixels" || map.untrained) ? null : "the map of the raw pixels or of the untrained network, its control, is missing."),
+  make(frame) {
+    const D = strata.data, E = D.panels.embedding, factors = D.factors.filter((factor) => (E.factors || {})[factor.name]);
+    const layers = E.maps.map((map) => map.layer), pixels = E.maps.find((map) => map.layer === "pixels");
+    let mapLayer = layers.includes(strata.state.layer) ? strata.state.layer : layers[layers.length - 1], only = null, chosen = null;
+    let factor = factors.includes(D.label) ? D.label : factors[factors.length - 1];
+    const map = () => E.maps.find((m) => m.layer === mapLayer);
+    const value = (i) => (factor ? E.factors[factor.name][i] : null);
+    const size = () => (factor ? Math.max(factor.values.length, 1 + d3.max(E.factors[factor.name])) : 1);
+
+    const layerSelect = strata.select(frame.controls, "Layer", layers.map((layer) => ({value: layer, text: layer})), mapLayer, (layer) => { mapLayer = layer; if (D.layers.includes(layer)) strata.set("layer", layer); show(); });
+    strata.on("layer", "embedding", (layer) => { if (layers.includes(layer)) { mapLayer = layer; layerSelect.value = layer; show(); } });
+    if (factors.length > 1) strata.select(frame.controls, "Colour by", factors.map((f) => ({value: f.name, text: strata.factorTitle(f)})), factor.name, (name) => { factor = D.factorByName.get(name); only = null; show(); });
+    const area = strata.button(frame.controls, "Select an area", () => { const on = area.getAttribute("aria-pressed") !== "true"; area.setAttribute("aria-pressed", on); plane.select(on); }, {"aria-pressed": "false"});
+    strata.button(frame.controls, "Whole map", () => plane.reset());
+
+    const grid = strata.add(frame.body, "div", {class: "map-layout"}), main = strata.add(grid, "div"), side = strata.add(grid, "div");
+    const heading = strata.add(main, "h3"), controlHeading = strata.add(side, "h3");
+    const colour = (i) => strata.valueColour(value(i), size()), visible = (i) => only == null || value(i) === only;
+    const words = (i) => factors.map((f) => `${f.title}: ${D.value(f.name, E.factors[f.name][i])}`).join("\n");
+    const thumbnail = (i, parent, px) => (E.sprite ? strata.sprites.tile(parent, E.sprite, (E.first || 0) + i, px, words(i).replace(/\n/g, ", ")) : null);
+    const plane = strata.plane(main, map(), {
+      colour, visible, label: "Map of the images. Arrow keys move from point to point, plus and minus zoom, 0 shows all.",
+      hover: (event, i) => strata.tip(event, i == null ? null : words(i) || "image " + i, i == null ? null : thumbnail(i, null, 72)),
+      choose: (i) => { chosen = i; neighbours(); },
+      area: (list) => composition(list),
+    });
+    const legend = strata.add(main, "ul", {class: "legend", "aria-label": "Values; choose one to see it alone"});
+    const control = strata.plane(side, pixels || map().untrained, {colour, visible, ratio: 0.8, label: "Control map"});
+    const detail = strata.add(side, "div", {style: "margin-top:1rem", "aria-live": "polite"});
+
+    function neighbours() {
+      const own = map().neighbours, list = (own ? own[chosen] : plane.nearest(chosen, 8)).slice(0, 8);
+      plane.mark(list, chosen);
+      strata.clear(detail);
+      strata.add(detail, "h3", {}, "Nearest neighbours");
+      const row = strata.add(detail, "ul", {class: "tiles"}), same = factor ? list.filter((i) => value(i) === value(chosen)).length : 0;
+      thumbnail(chosen, strata.add(row, "li", {style: "outline:2px solid var(--ink);border-radius:2px"}), 56);
+      for (const i of list) thumbnail(i, strata.add(row, "li"), 44);
+      strata.add(detail, "p", {class: "lead"}, (factor ? `${same} of ${list.length} share ${factor.title} “${D.value(factor.name, value(chosen))}” (guessing: ${strata.percent(factor.chance)}). ` : "") + (own ? "Neighbours in the layer itself." : "Neighbours on the map: the run kept none of the layer itself."));
+    }
+    function composition(list) {
+      plane.mark([], null);
+      strata.clear(detail);
+      strata.add(detail, "h3", {}, `${strata.count(list.length)} images in the area`);
+      const row = strata.add(detail, "ul", {class: "tiles"});
+      for (const i of list.slice(0, 36)) thumbnail(i, strata.add(row, "li"), 36);
+      if (!factor || !list.length) return;
+      const counts = d3.range(size()).map((v) => ({v, n: list.filter((i) => value(i) === v).length})).filter((d) => d.n).sort((a, b) => b.n - a.n);
+      strata.add(detail, "p", {class: "lead"}, `By ${factor.title}: ` + counts.slice(0, 6).map((d) => `${D.value(factor.name, d.v)} ${strata.percent(d.n / list.length)}`).join(", ") + ".");
+    }
+    function show() {
+      const m = map(), untrained = !pixels || m.untrained;
+      plane.show(m);
+      plane.mark([], null);
+      chosen = null;
+      control.show(m.untrained || pixels || E.maps.find((other) => other.untrained).untrained);
+      heading.textContent = m.layer === "pixels" ? "Raw pixels" : m.layer;
+      controlHeading.textContent = m.untrained ? `${m.layer}, untrained (control)` : "Raw pixels (control)";
+      strata.clear(legend);
+      if (factor) d3.range(size()).forEach((v) => {
+        const button = strata.button(strata.add(legend, "li"), "", () => { only = only === v ? null : v; for (const [i, item] of [...legend.children].entries()) item.firstChild.setAttribute("aria-pressed", only === i); plane.redraw(); control.redraw(); }, {"aria-pressed": only === v});
+        strata.add(button, "i", {style: `background:${strata.valueColour(v, size())}`, "aria-hidden": "true"});
+        button.appendChild(document.createTextNode(D.value(factor.name, v)));
+      });
+      plane.redraw();
+      control.redraw();
+      strata.clear(detail);
+      strata.add(detail, "p", {class: "lead"}, "Point at a dot to see its image. Choose one to see its nearest neighbours.");
+      const probe = factor && D.probe("trained", m.layer, factor.name, D.last), base = factor && D.probe("pixels", "pixels", factor.name, D.last);
+      frame.claim(`${strata.count(E.count)} held-out images as ${m.layer === "pixels" ? "their raw pixels see them" : m.layer + " sees them"}` + (factor ? `, coloured by ${factor.title}` + (probe != null && m.layer !== "pixels" ? `, which a linear probe reads here with ${strata.percent(probe)}` + (base != null ? ` (from raw pixels ${strata.percent(base)})` : "") : "") : "") + ".");
+      frame.notes({Scale: `${E.method || "t-SNE"}; axes have no unit, only nearness means something.` + (Number.isFinite(m.trustworthiness) ? ` Trustworthiness of this map ${d3.format(".3f")(m.trustworthiness)} (1 is perfect).` : ""),
+        Control: m.untrained ? "Right: the same layer of the untrained network." : "Right: the map of the raw pixels, what the images offer without any network."});
+    }
+    strata.on("theme", "embedding", () => { plane.redraw(); control.redraw(); });
+    show();
+  },
+});

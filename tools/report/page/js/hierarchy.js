@@ -1,0 +1,104 @@
+// The one picture: for each factor a row, probe accuracy against layer, the untrained network dashed, chance dotted.
+// Rows are ordered by level, low at the bottom, so that a hierarchy shows as stairs that climb to the right.
+"use strict";
+strata.hierarchy = (function () {
+  const D = strata.data;
+  const shown = () => D.factors.filter((factor) => D.probed(factor) && D.controlled(factor));
+
+  // A sentence made of the numbers, for a run whose runner wrote none.
+  function sentence(step) {
+    const depths = shown().map((factor) => strata.depth(factor, step)).filter((depth) => depth.best >= 0);
+    if (!depths.length) return "No probe was recorded.";
+    const say = (d) => `${d.factor.title} is read best at ${D.columns[d.best]} (${strata.percent(d.accuracy[d.best])}; untrained network there ${strata.percent(D.probe("untrained", D.columns[d.best], d.factor.name, 0))}, chance ${strata.percent(d.factor.chance)})`;
+    if (depths.length === 1) return say(depths[0]).replace(/^./, (c) => c.toUpperCase()) + ".";
+    const order = agreement(step);
+    const text = `${say(depths[0])}, ${say(depths[depths.length - 1])}.`;
+    if (order == null) return text.replace(/^./, (c) => c.toUpperCase());
+    return (order >= 0.6 ? "Higher-level factors are read in deeper layers: " : order <= -0.6 ? "Higher-level factors are read in shallower layers: " : "The layers do not follow the levels of the factors: ") +
+      text + ` Rank correlation of level and centre of gravity: ${d3.format(".2f")(order)}.`;
+  }
+  function agreement(step) {
+    const depths = shown().filter((factor) => factor.level != null).map((factor) => strata.depth(factor, step)).filter((d) => d.centre != null && d.onset >= 0);
+    return depths.length >= 3 ? strata.spearman(depths.map((d) => d.factor.level), depths.map((d) => d.centre)) : null;
+  }
+
+  // One row of the picture into g: y scale, the four lines, the dots.
+  function row(g, factor, depth, x, width, height, step) {
+    const y = d3.scaleLinear().domain([0, 1]).range([height, 0]), colour = strata.factorColour(factor);
+    const dots = depth.accuracy.map((accuracy, i) => ({accuracy, x: x(D.columns[i]), layer: D.columns[i]}));
+    const untrained = D.columns.map((layer) => ({accuracy: D.probe("untrained", layer, factor.name, 0), x: x(layer)}));
+    const line = d3.line().defined((d) => d.accuracy != null).x((d) => d.x).y((d) => y(d.accuracy));
+    const area = d3.area().defined((d) => d.accuracy != null).x((d) => d.x).y0(y(factor.chance)).y1((d) => y(Math.max(factor.chance, d.accuracy)));
+    strata.axisY(g, y, width, [0, 0.5, 1], d3.format(".0%"));
+    g.append("path").attr("d", area(dots)).style("fill", colour).style("opacity", 0.16);
+    g.append("line").attr("class", "chance").attr("x2", width).attr("y1", y(factor.chance)).attr("y2", y(factor.chance));
+    if (factor.ceiling != null && factor.ceiling < 1) g.append("line").attr("class", "ceiling").attr("x2", width).attr("y1", y(factor.ceiling)).attr("y2", y(factor.ceiling));
+    g.append("path").attr("class", "untrained").attr("d", line(untrained));
+    g.append("path").attr("class", "trained").attr("d", line(dots)).style("stroke", colour);
+    g.selectAll("circle").data(dots.filter((d) => d.accuracy != null)).enter().append("circle")
+      .attr("cx", (d) => d.x).attr("cy", (d) => y(d.accuracy)).attr("r", (d) => (depth.onset >= 0 && d.layer === D.columns[depth.onset] ? 6 : 3)).style("fill", colour)
+      .style("stroke", (d) => (depth.onset >= 0 && d.layer === D.columns[depth.onset] ? "var(--paper)" : "none")).style("stroke-width", 2);
+    g.selectAll(".hit").data(D.columns).enter().append("rect").attr("class", "hit").style("stroke", "none").style("pointer-events", "all")
+      .attr("x", (d) => x(d) - x.step() / 2).attr("width", x.step()).attr("y", -6).attr("height", height + 12)
+      .each(function (layer) {
+        this.addEventListener("pointermove", (event) => strata.tip(event, `${factor.title} at ${layer}, step ${strata.count(step)}\ntrained ${strata.percent(D.probe("trained", layer, factor.name, step))}` +
+          (layer === "pixels" ? "" : `\nuntrained ${strata.percent(D.probe("untrained", layer, factor.name, 0))}`) + `\nchance ${strata.percent(factor.chance)}`));
+        this.addEventListener("pointerleave", () => strata.tip());
+        this.addEventListener("click", () => { strata.set("factor", factor.name); if (layer !== "pixels") strata.set("layer", layer); });
+      });
+    return depth.onset >= 0 ? [x(D.columns[depth.onset]), y(depth.accuracy[depth.onset])] : null;
+  }
+
+  function draw(svg, width) {
+    const factors = shown().slice().reverse(), step = strata.state.step, narrow = width < 640;
+    const left = narrow ? 40 : 190, right = narrow ? 12 : 148, head = narrow ? 24 : 0;
+    const height = factors.length === 1 ? 190 : factors.length <= 3 ? 84 : 58, gap = narrow ? 20 : 22, w = width - left - right;
+    const x = d3.scalePoint().domain(D.columns).range([0, w]).padding(0.35);
+    const stride = head + height + gap, bottom = factors.length * stride - gap;
+    const stairs = [];
+    factors.forEach((factor, i) => {
+      const depth = strata.depth(factor, step), top = i * stride + head + 10;
+      const g = svg.append("g").attr("transform", `translate(${left},${top})`);
+      const at = row(g, factor, depth, x, w, height, step);
+      if (at) stairs.push([at[0] + left, at[1] + top]);
+      const title = (narrow ? svg.append("text").attr("x", 0).attr("y", top - 12) : g.append("text").attr("x", -left).attr("y", height / 2 - 4)).attr("class", "mark-label strong").style("fill", strata.factorColour(factor)).text(factor.title);
+      const detail = (factor.level == null ? "" : "level " + factor.level + ", ") + (factor.values.length || Math.round(1 / factor.chance)) + " values";
+      if (narrow) title.append("tspan").attr("dx", 8).style("font-weight", 400).style("fill", "var(--soft)").text(factor.level == null ? "" : "level " + factor.level);
+      else g.append("text").attr("class", "mark-label muted").attr("x", -left).attr("y", height / 2 + 14).text(detail);
+      if (depth.best < 0) return;
+      const layer = D.columns[depth.best], control = D.probe("untrained", layer, factor.name, 0);
+      if (narrow) svg.append("text").attr("class", "mark-label").attr("x", width - right).attr("y", top - 12).attr("text-anchor", "end").text(`${strata.percent(depth.accuracy[depth.best])} at ${layer}`);
+      else {
+        g.append("text").attr("class", "mark-label strong").attr("x", w + 14).attr("y", height / 2 - 4).text(`${strata.percent(depth.accuracy[depth.best])} at ${layer}`);
+        g.append("text").attr("class", "mark-label muted").attr("x", w + 14).attr("y", height / 2 + 14).text(layer === "pixels" ? "no layer beats pixels" : `untrained ${strata.percent(control)}`);
+      }
+    });
+    if (stairs.length > 1) svg.insert("path", ":first-child").attr("class", "stairs").attr("d", d3.line()(stairs));
+    const foot = svg.append("g").attr("transform", `translate(${left},${bottom + 12})`);
+    const axis = foot.append("g").attr("class", "axis").call(d3.axisBottom(x).tickSize(0).tickPadding(6));
+    const crowded = D.columns.some((name) => name.length * 7.2 > x.step() - 4);
+    if (crowded) axis.selectAll("text").attr("text-anchor", "end").attr("transform", "rotate(-40)").attr("dx", "-.4em").attr("dy", ".2em");
+    const depth = crowded ? 18 + 5 * d3.max(D.columns, (name) => name.length) : 24;
+    foot.append("text").attr("class", "axis-title").attr("x", 0).attr("y", depth + 14).text("input");
+    foot.append("text").attr("class", "axis-title").attr("x", w).attr("y", depth + 14).attr("text-anchor", "end").text("output");
+    foot.append("text").attr("class", "axis-title").attr("x", w / 2).attr("y", depth + 14).attr("text-anchor", "middle").text("layer, in order");
+    svg.attr("height", bottom + 12 + depth + 22);
+  }
+
+  function make(frame) {
+    const factors = shown();
+    const left = D.factors.filter((factor) => D.probed(factor) && !D.controlled(factor));
+    strata.key(frame.body, [
+      {text: "trained network", class: "trained", colour: "var(--ink)"}, {text: "untrained network (control)", class: "untrained"}, {text: "chance", class: "chance"},
+    ].concat(factors.some((factor) => factor.ceiling < 1) ? [{text: "best possible", class: "ceiling"}] : [],
+      [{text: "first layer within 90 % of the row's best", dot: true}]));
+    const redraw = strata.chart(frame.body, "Probe accuracy of each factor against layer. " + sentence(D.last), draw);
+    strata.on("step", "hierarchy", redraw);
+    frame.notes({
+      Scale: "0 to 100 % in every row: held-out accuracy of a linear classifier on the activations of one layer.",
+      Control: "Dashed: the same network before training. Dotted: guessing. First column: the raw pixels.",
+      "Not drawn": left.length ? strata.list(left.map((factor) => factor.title)) + ": the untrained control is missing." : "",
+    });
+  }
+  return {make, sentence, agreement, shown};
+})();

@@ -1,0 +1,68 @@
+// Puts the page together: the first screen, the panels that have data and control, and a list of those that have not.
+"use strict";
+(function () {
+  const D = strata.data, config = D.config, summary = D.panels.summary || {};
+  strata.state.step = D.last;
+  strata.state.layer = D.layers[D.layers.length - 1];
+  strata.state.factor = D.label ? D.label.name : null;
+  strata.theme(document.getElementById("theme"));
+  document.title = (config.title || "Run") + " · Strata";
+  document.getElementById("run-name").textContent = config.title || "";
+
+  // A panel that fails must not take the page with it.
+  function guarded(frame, make) {
+    try {
+      make(frame);
+      strata.saveTools(frame);
+    } catch (error) {
+      console.error(error);
+      frame.refuse("its data could not be read (" + error.message + ").");
+    }
+  }
+
+  function first() {
+    const box = document.getElementById("first");
+    const frame = strata.frame(box, "hierarchy", summary.question || "What has each layer of this network learned?");
+    frame.section.className = "first";
+    const heading = frame.section.querySelector("h2"), title = document.createElement("h1");
+    title.id = heading.id;
+    title.textContent = heading.textContent;
+    heading.replaceWith(title);
+    const claim = frame.section.querySelector(".claim");
+    claim.className = "answer";
+    if (!D.factors.some(D.probed)) {
+      claim.textContent = summary.answer || "";
+      return strata.add(frame.section, "p", {class: "refusal"}, "The one picture is not drawn: no probe was recorded.");
+    }
+    if (!strata.hierarchy.shown().length) return frame.refuse("the probes of the untrained network, their control, are missing.");
+    guarded(frame, strata.hierarchy.make);
+    claim.textContent = summary.answer || strata.hierarchy.sentence(D.last);
+    if (summary.verdict) claim.insertBefore(strata.add(null, "span", {class: "verdict"}, summary.verdict), claim.firstChild);
+  }
+
+  function panels() {
+    const box = document.getElementById("panels"), contents = document.getElementById("contents"), absent = [];
+    for (const panel of strata.panels) {
+      let missing = null;
+      try { missing = panel.missing(); } catch (error) { missing = "its data could not be read (" + error.message + ")"; }
+      if (missing) { absent.push(panel.title + ": " + missing + "."); continue; }
+      const frame = strata.frame(box, panel.id, panel.title), reason = panel.uncontrolled();
+      strata.add(contents, "a", {href: "#" + panel.id}, panel.title);
+      if (reason) frame.refuse(reason);
+      else guarded(frame, panel.make);
+    }
+    if (!absent.length) return;
+    const frame = strata.frame(box, "absent", "Not in this report");
+    frame.claim("This run did not record everything a report can show.");
+    const list = strata.add(frame.body, "ul", {class: "lead"});
+    for (const text of absent) strata.add(list, "li", {}, text);
+  }
+
+  strata.sprites.load().then(() => {
+    first();
+    panels();
+    strata.timeline(document.getElementById("timeline"));
+    document.getElementById("end").textContent = "Made by Strata" + ((config.versions || {}).strata ? " " + config.versions.strata : "") + ". Charts drawn with d3 (BSD licence, in the source of this page). This page holds all its data and asks nothing of a network.";
+    document.body.dataset.ready = "true";
+  });
+})();
