@@ -1,0 +1,60 @@
+// Sums of functions of floats: (x - shift)^2 for variances (the mean is known first, so a large
+// offset costs no accuracy), x^2 for norms, exp(x - shift) for logsumexp.
+#include "kernels/reduce/kinds.h"
+#include "kernels/reduce/loops.h"
+
+namespace strata::cpu {
+namespace {
+
+template <class T>
+struct Added {
+  using Lane = Compute<T>;
+  using Total = double;
+  static Lane identity() { return Lane{0}; }
+  static Lane step(Lane a, Lane b) { return a + b; }
+  static Total merge(Total a, Total b) { return a + b; }
+};
+
+template <class T>
+struct SquaredDeviation : Added<T> {
+  static constexpr bool shifted = true;
+  using Lane = Compute<T>;
+  static Lane load(T value, Lane shift) {
+    Lane deviation = static_cast<Lane>(value) - shift;
+    return deviation * deviation;
+  }
+};
+
+template <class T>
+struct Square : Added<T> {
+  static constexpr bool shifted = false;
+  using Lane = Compute<T>;
+  static Lane load(T value, Lane) {
+    Lane x = static_cast<Lane>(value);
+    return x * x;
+  }
+};
+
+template <class T>
+struct Exponential : Added<T> {
+  static constexpr bool shifted = true;
+  using Lane = Compute<T>;
+  static Lane load(T value, Lane shift) { return std::exp(static_cast<Lane>(value) - shift); }
+};
+
+template <template <class> class Op>
+void run(const ReduceArgs& args, bool root) {
+  ReducePlan plan = make_reduce_plan(args);
+  visit_float(args.dtype, [&]<class T>(Type<T>) {
+    Reducer<Op<T>, T>::run(plan, static_cast<const T*>(args.x), static_cast<T*>(args.out),
+                           static_cast<const Compute<T>*>(args.shift), {args.scale, root});
+  });
+}
+
+}  // namespace
+
+void reduce_squared_deviation(const ReduceArgs& args) { run<SquaredDeviation>(args, false); }
+void reduce_root_sum_squares(const ReduceArgs& args) { run<Square>(args, true); }
+void reduce_exponential_sum(const ReduceArgs& args) { run<Exponential>(args, false); }
+
+}  // namespace strata::cpu
