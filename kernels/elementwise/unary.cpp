@@ -1,0 +1,161 @@
+// Functions of one operand.
+#include "kernels/elementwise/functions.h"
+#include "kernels/elementwise/loop.h"
+
+namespace strata::cpu {
+namespace {
+
+template <class T, class F>
+void row(int64_t n, const Run& run) {
+  if constexpr (std::is_constructible_v<F, const double*>) {
+    unary_loop<T, T>(n, run, F(run.parameter));
+  } else {
+    unary_loop<T, T>(n, run, F{});
+  }
+}
+
+template <class T>
+struct Clamp {
+  T low, high;
+  explicit Clamp(const double* p) {
+    convert(1, p, DType::f64, 0, &low, dtype_of<T>(), 0);
+    convert(1, p + 1, DType::f64, 0, &high, dtype_of<T>(), 0);
+  }
+  T operator()(T x) const { return x < low ? low : x > high ? high : x; }
+};
+
+// The vectorised sine holds for moderate arguments; a block with a larger one goes to libm.
+template <float (*moderate)(float), double (*exact)(double)>
+void trigonometric_row(int64_t n, const Run& run) {
+  constexpr int64_t block = 256;
+  for (int64_t begin = 0; begin < n; begin += block) {
+    int64_t count = std::min(block, n - begin);
+    Run piece = run;
+    piece.data[0] += begin * run.stride[0] * 4;
+    piece.data[1] += begin * run.stride[1] * 4;
+    const float* x = as<float>(piece.data[1]);
+    float largest = 0;
+    for (int64_t i = 0; i < count; ++i) {
+      float magnitude = math::absolute(x[i * run.stride[1]]);
+      largest = magnitude <= largest ? largest : magnitude;  // NaN and infinity stay
+    }
+    if (largest <= math::trigonometric_limit) {
+      unary_loop<float, float>(count, piece, [](float v) { return moderate(v); });
+    } else {
+      unary_loop<float, float>(count, piece, [](float v) { return static_cast<float>(exact(v)); });
+    }
+  }
+}
+float sin_moderate(float x) { return math::sin_moderate(x); }
+float cos_moderate(float x) { return math::cos_moderate(x); }
+struct SinOfDouble {
+  double operator()(double x) const { return std::sin(x); }
+};
+struct CosOfDouble {
+  double operator()(double x) const { return std::cos(x); }
+};
+
+template <class F>
+Row of_any(DType type) {
+  switch (type) {
+    case DType::f64:
+      return row<double, F>;
+    case DType::i64:
+      return row<int64_t, F>;
+    case DType::i32:
+      return row<int32_t, F>;
+    case DType::u8:
+      return row<uint8_t, F>;
+    case DType::boolean:
+      return row<bool, F>;
+    default:
+      return row<float, F>;
+  }
+}
+Row clamp_row(DType type) {
+  return visit(type, []<class T>(Type<T>) -> Row { return row<Compute<T>, Clamp<Compute<T>>>; });
+}
+template <class F>
+Row of_float(DType type) {
+  return type == DType::f64 ? row<double, F> : row<float, F>;
+}
+template <template <class> class F>
+Row of_float_with_parameter(DType type) {
+  return type == DType::f64 ? row<double, F<double>> : row<float, F<float>>;
+}
+
+Row row_for(Unary op, DType type) {
+  switch (op) {
+    case Unary::identity:
+      return of_any<Identity>(type);
+    case Unary::neg:
+      return of_any<Neg>(type);
+    case Unary::abs:
+      return of_any<Abs>(type);
+    case Unary::sign:
+      return of_any<Sign>(type);
+    case Unary::square:
+      return of_any<Square>(type);
+    case Unary::relu:
+      return of_any<Relu>(type);
+    case Unary::clamp:
+      return clamp_row(type);
+    case Unary::floor:
+      return of_float<Floor>(type);
+    case Unary::ceil:
+      return of_float<Ceil>(type);
+    case Unary::round:
+      return of_float<Round>(type);
+    case Unary::exp:
+      return of_float<Exp>(type);
+    case Unary::expm1:
+      return of_float<Expm1>(type);
+    case Unary::log:
+      return of_float<Log>(type);
+    case Unary::log1p:
+      return of_float<Log1p>(type);
+    case Unary::sqrt:
+      return of_float<Sqrt>(type);
+    case Unary::rsqrt:
+      return of_float<Rsqrt>(type);
+    case Unary::reciprocal:
+      return of_float<Reciprocal>(type);
+    case Unary::sin:
+      return type == DType::f64 ? row<double, SinOfDouble>
+                                : trigonometric_row<sin_moderate, std::sin>;
+    case Unary::cos:
+      return type == DType::f64 ? row<double, CosOfDouble>
+                                : trigonometric_row<cos_moderate, std::cos>;
+    case Unary::tanh:
+      return of_float<Tanh>(type);
+    case Unary::sigmoid:
+      return of_float<Sigmoid>(type);
+    case Unary::erf:
+      return of_float<Erf>(type);
+    case Unary::leaky_relu:
+      return of_float_with_parameter<LeakyRelu>(type);
+    case Unary::elu:
+      return of_float_with_parameter<Elu>(type);
+    case Unary::softplus:
+      return of_float<Softplus>(type);
+    case Unary::silu:
+      return of_float<Silu>(type);
+    case Unary::gelu:
+      return of_float<Gelu>(type);
+    case Unary::gelu_tanh:
+      return of_float<GeluTanh>(type);
+    case Unary::hard_sigmoid:
+      return of_float<HardSigmoid>(type);
+    case Unary::hard_swish:
+      return of_float<HardSwish>(type);
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+void unary(Unary op, ElementwiseArgs& args) {
+  run({row_for(op, args.compute), {args.compute, args.compute}}, args);
+}
+
+}  // namespace strata::cpu
