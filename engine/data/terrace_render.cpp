@@ -43,6 +43,9 @@ inline float clamp01(float x) { return std::min(std::max(x, 0.0f), 1.0f); }
 // Coverage of a pixel whose centre is `distance` outside an edge.
 inline float cover(float distance) { return clamp01(0.5f - distance); }
 
+// Rounded up, so that a mask is nonzero wherever anything was drawn.
+inline uint8_t byte(float coverage) { return static_cast<uint8_t>(std::ceil(coverage * 255)); }
+
 // Signed distance (negative inside) of each pixel of a row to an outline of scale 1 at the origin,
 // times `scale`. All four have an area of 133 pixels.
 void outline_row(int kind, const Row& u, const Row& v, float scale, Row& distance) {
@@ -167,7 +170,7 @@ struct Painter {
   void note_part(int y, int slot, const Row& coverage, const Row& distance) {
     for (int x = 0; x < side; ++x) {
       int i = y * side + x;
-      auto byte = [](float a) { return static_cast<uint8_t>(a * 255 + 0.5f); };
+
       (slot == 0 ? masks->part_above : masks->part_below)[i] = byte(coverage[x]);
       masks->edge[i] = std::max(masks->edge[i], byte(cover(std::abs(distance[x]) - 1)));
       masks->texture[i] = std::max(masks->texture[i], byte(cover(distance[x] + 1.5f)));
@@ -208,8 +211,7 @@ struct Painter {
       }
       blend(y, coverage, ink, none);
       if (masks)
-        for (int x = 0; x < side; ++x)
-          masks->junction[y * side + x] = static_cast<uint8_t>(coverage[x] * 255 + 0.5f);
+        for (int x = 0; x < side; ++x) masks->junction[y * side + x] = byte(coverage[x]);
     }
   }
 
