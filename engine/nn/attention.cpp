@@ -1,0 +1,60 @@
+#include "engine/nn/attention.h"
+
+#include "engine/nn/init.h"
+#include "engine/ops/product.h"
+#include "engine/ops/view.h"
+
+namespace strata {
+
+MultiheadAttention::MultiheadAttention(int64_t width, int64_t heads, const AttentionOptions& given,
+                                       bool bias)
+    : heads(heads),
+      options(given),
+      qkv(add<Linear>("qkv", width, 3 * width, bias)),
+      projection(add<Linear>("projection", width, width, bias)) {
+  if (heads < 1 || width % heads != 0) {
+    fail("MultiheadAttention", Caller{}, "width {} does not divide into {} heads", width, heads);
+  }
+  init::xavier_uniform_(qkv.weight);
+  if (bias) {
+    init::zeros_(qkv.bias);
+    init::zeros_(projection.bias);
+  }
+}
+
+std::string MultiheadAttention::kind() const {
+  return fmt::format("MultiheadAttention({}, {} heads{})", projection.weight.size(0), heads,
+                     options.causal ? ", causal" : "");
+}
+
+Tensor MultiheadAttention::attend(const Tensor& x, const Tensor& mask) {
+  int64_t width = projection.weight.size(0);
+  Tensor all = qkv(x);  // [N, T, 3 C]
+  Tensor split = all.reshape({all.size(0), all.size(1), 3, heads, width / heads});
+  Tensor out = scaled_dot_product_attention(split.select(2, 0), split.select(2, 1),
+                                            split.select(2, 2), options, mask);
+  return projection(named("heads", out.flatten(2)));
+}
+
+Tensor MultiheadAttention::forward(const Tensor& x) { return attend(x, {}); }
+
+Tensor MultiheadAttention::operator()(const Tensor& x, const Tensor& mask) {
+  return run(x, [&] { return attend(x, mask); });
+}
+
+Tensor MultiheadAttention::operator()(const Tensor& x, const Tensor& memory, const Tensor& mask) {
+  return run(x, [&] {
+    int64_t width = projection.weight.size(0), head = width / heads;
+    auto rows = [&](const Tensor& parameter, int64_t first, int64_t last) {
+      return parameter.defined() ? parameter.slice(0, first, last) : Tensor();
+    };
+    Tensor q = linear(x, rows(qkv.weight, 0, width), rows(qkv.bias, 0, width))
+                   .reshape({x.size(0), x.size(1), heads, head});
+    Tensor kv = linear(memory, rows(qkv.weight, width, 3 * width), rows(qkv.bias, width, 3 * width))
+                    .reshape({memory.size(0), memory.size(1), 2, heads, head});
+    Tensor out = scaled_dot_product_attention(q, kv.select(2, 0), kv.select(2, 1), options, mask);
+    return projection(named("heads", out.flatten(2)));
+  });
+}
+
+}  // namespace strata

@@ -1,0 +1,36 @@
+// Multi-head attention (Vaswani et al. 2017): queries, keys and values of each head are slices of
+// one product, and scaled_dot_product_attention does the rest without keeping the scores.
+//
+// Parameters: qkv.weight [3 C, C] (rows: queries, keys, values), projection.weight [C, C], biases.
+#pragma once
+
+#include "engine/nn/linear.h"
+#include "engine/ops/attention.h"
+
+namespace strata {
+
+class MultiheadAttention : public Layer {
+ public:
+  // `width` C is a multiple of `heads`. Starts Xavier uniform with zero biases. The heads' results,
+  // before the projection, are shown as the activation "heads".
+  MultiheadAttention(int64_t width, int64_t heads, const AttentionOptions& options = {},
+                     bool bias = true);
+  std::string kind() const override;
+  // Self-attention: x [N, T, C] -> [N, T, C].
+  Tensor forward(const Tensor& x) override;
+  using Layer::operator();
+  // Self-attention with a mask, as scaled_dot_product_attention takes it.
+  Tensor operator()(const Tensor& x, const Tensor& mask);
+  // Queries from x [N, T, C], keys and values from memory [N, S, C] (cross-attention).
+  Tensor operator()(const Tensor& x, const Tensor& memory, const Tensor& mask);
+
+  int64_t heads;
+  AttentionOptions options;
+  Linear& qkv;
+  Linear& projection;
+
+ private:
+  Tensor attend(const Tensor& x, const Tensor& mask);
+};
+
+}  // namespace strata

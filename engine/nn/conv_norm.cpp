@@ -1,0 +1,51 @@
+#include "engine/nn/conv_norm.h"
+
+#include "engine/autograd/autograd.h"
+#include "engine/ops/elementwise.h"
+
+namespace strata {
+
+ConvNorm::ConvNorm(int64_t inputs, int64_t outputs, Pair kernel, const ConvNormOptions& options)
+    : conv(add<Conv2d>("conv", inputs, outputs, kernel, options.conv, false)),
+      norm(add<BatchNorm>("norm", outputs, BatchNormOptions{.relu = options.relu})) {}
+
+std::string ConvNorm::kind() const { return norm.options.relu ? "ConvNorm(relu)" : "ConvNorm"; }
+
+Tensor ConvNorm::block(const Tensor& x, const Tensor& residual) {
+  bool wants_gradient = grad_enabled() && conv.weight.requires_grad();
+  if (!fold_ || training() || wants_gradient) {
+    return residual.defined() ? norm(conv(x), residual) : norm(conv(x));
+  }
+  refresh_folded();
+  Tensor out = conv2d(x, folded_weight_, folded_bias_, conv.options);
+  if (residual.defined()) out = out + residual;
+  return norm.options.relu ? relu(out) : out;
+}
+
+void ConvNorm::refresh_folded() {
+  std::vector<std::pair<const Storage*, uint32_t>> now;
+  for (const Tensor* t :
+       {&conv.weight, &norm.weight, &norm.bias, &norm.running_mean, &norm.running_var}) {
+    now.emplace_back(t->storage().get(), t->storage()->version);
+  }
+  if (now == folded_from_) return;
+  NoGrad off;
+  DType dtype = conv.weight.dtype();
+  Tensor scale = (norm.weight * rsqrt(norm.running_var + norm.options.epsilon)).to(dtype);
+  folded_weight_ = conv.weight * scale.reshape({scale.size(0), 1, 1, 1});
+  folded_bias_ = (norm.bias - norm.running_mean * scale).to(dtype);
+  folded_from_ = std::move(now);
+}
+
+int fold_batch_norm(Module& model) {
+  int count = 0;
+  for (auto& [path, module] : model.named_modules()) {
+    if (auto* block = dynamic_cast<ConvNorm*>(module)) {
+      block->fold();
+      ++count;
+    }
+  }
+  return count;
+}
+
+}  // namespace strata

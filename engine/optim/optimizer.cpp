@@ -1,0 +1,222 @@
+#include "engine/optim/optimizer.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "engine/autograd/autograd.h"
+#include "engine/ops/create.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/view.h"
+#include "kernels/optim/optim.h"
+
+namespace strata {
+
+using nlohmann::json;
+
+std::vector<NamedTensor> numbered(const std::vector<Tensor>& tensors) {
+  std::vector<NamedTensor> named;
+  for (const Tensor& tensor : tensors) named.push_back({std::to_string(named.size()), tensor});
+  return named;
+}
+
+Optimizer::Optimizer(std::vector<ParameterGroup> groups, double learning_rate, double weight_decay,
+                     std::vector<std::string> state_names)
+    : groups_(std::move(groups)), state_names_(std::move(state_names)) {
+  std::set<std::string> names;
+  std::set<const TensorData*> seen;
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    ParameterGroup& group = groups_[g];
+    if (group.learning_rate < 0) group.learning_rate = learning_rate;
+    if (group.weight_decay < 0) group.weight_decay = weight_decay;
+    group.initial_learning_rate = group.learning_rate;
+    for (auto& [name, tensor] : group.parameters) {
+      if (!tensor.defined() || !is_float(tensor.dtype()) || !tensor.is_contiguous()) {
+        fail("Optimizer", Caller{},
+             "parameter '{}' is {}; parameters are contiguous floating-point tensors", name,
+             describe(tensor));
+      }
+      if (!names.insert(name).second || !seen.insert(tensor.get()).second) {
+        fail("Optimizer", Caller{}, "parameter '{}' is given twice; each belongs to one group",
+             name);
+      }
+      slots_.push_back({name, tensor, g, 0, std::vector<Tensor>(state_names_.size())});
+    }
+  }
+  if (slots_.empty()) {
+    fail("Optimizer", Caller{}, "there are no parameters; pass model.named_parameters()");
+  }
+}
+
+void Optimizer::zero_grad() {
+  for (Slot& slot : slots_) slot.parameter.zero_grad();
+}
+
+void Optimizer::set_learning_rate(double rate) {
+  for (ParameterGroup& group : groups_) group.learning_rate = rate;
+}
+
+template <class Update>
+void Optimizer::for_each_batch(Caller at, Update&& update) {
+  NoGrad off;
+  std::vector<Tensor> gradients;  // keeps contiguous copies alive
+  std::vector<cpu::OptimTensor> batch;
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    // Parameters that missed updates (no gradient) are behind in steps and go in a batch of their
+    // own.
+    std::set<int64_t> counts;
+    for (const Slot& slot : slots_) {
+      if (slot.group == g && slot.parameter.grad().defined()) counts.insert(slot.steps);
+    }
+    for (int64_t steps : counts) {
+      batch.clear();
+      gradients.clear();
+      for (Slot& slot : slots_) {
+        if (slot.group != g || slot.steps != steps || !slot.parameter.grad().defined()) continue;
+        const Tensor& p = slot.parameter;
+        gradients.push_back(p.grad().contiguous());
+        const Tensor& gradient = gradients.back();
+        if (gradient.dtype() != p.dtype() || gradient.shape() != p.shape()) {
+          fail(name(), at, "the gradient {} of '{}' does not fit the parameter {}",
+               describe(gradient), slot.name, describe(p));
+        }
+        cpu::OptimTensor entry{p.raw(), gradient.raw(), {}, p.numel(), p.dtype()};
+        for (size_t s = 0; s < state_names_.size(); ++s) {
+          if (state_names_[s].empty()) continue;
+          if (!slot.state[s].defined()) {
+            slot.state[s] = zeros(p.shape(), p.dtype() == DType::f64 ? DType::f64 : DType::f32);
+          }
+          entry.state[s] = slot.state[s].raw();
+        }
+        batch.push_back(entry);
+      }
+      update(std::span<const cpu::OptimTensor>(batch), groups_[g], steps);
+      for (Slot& slot : slots_) {
+        if (slot.group != g || slot.steps != steps || !slot.parameter.grad().defined()) continue;
+        note_write(slot.parameter, name(), at);
+      }
+    }
+    for (Slot& slot : slots_) {
+      if (slot.group == g && slot.parameter.grad().defined()) ++slot.steps;
+    }
+  }
+}
+
+StateDict Optimizer::state_dict() const {
+  StateDict state;
+  for (const Slot& slot : slots_) {
+    for (size_t s = 0; s < state_names_.size(); ++s) {
+      if (slot.state[s].defined()) state[slot.name + "." + state_names_[s]] = slot.state[s];
+    }
+  }
+  return state;
+}
+
+json Optimizer::numbers() const {
+  json steps = json::object(), groups = json::array();
+  for (const Slot& slot : slots_) steps[slot.name] = slot.steps;
+  for (const ParameterGroup& group : groups_) {
+    groups.push_back({{"learning_rate", group.learning_rate},
+                      {"initial_learning_rate", group.initial_learning_rate},
+                      {"weight_decay", group.weight_decay}});
+  }
+  return {{"optimizer", name()}, {"steps", steps}, {"groups", groups}};
+}
+
+void Optimizer::load_state_dict(const StateDict& state, const json& numbers, Caller at) {
+  std::string differences;
+  auto differ = [&](const std::string& text) { differences += "\n  " + text; };
+  if (numbers.value("optimizer", "") != name()) {
+    fail("load_state_dict", at, "the state is of {}, this optimizer is {}",
+         numbers.value("optimizer", "no optimizer"), name());
+  }
+  const json& steps = numbers.at("steps");
+  const json& groups = numbers.at("groups");
+  if (groups.size() != groups_.size()) {
+    differ(fmt::format("{} parameter groups, here {}", groups.size(), groups_.size()));
+  }
+  std::set<std::string> known;
+  for (const Slot& slot : slots_) {
+    if (!steps.contains(slot.name)) differ(fmt::format("'{}' is missing", slot.name));
+    for (auto& state_name : state_names_) {
+      if (state_name.empty()) continue;
+      std::string key = slot.name + "." + state_name;
+      known.insert(key);
+      auto found = state.find(key);
+      bool updated = steps.value(slot.name, int64_t{0}) > 0;
+      if (found == state.end() && updated) differ(fmt::format("'{}' is missing", key));
+      if (found != state.end() && found->second.shape() != slot.parameter.shape()) {
+        differ(fmt::format("'{}' is {}, its parameter {}", key, describe(found->second),
+                           describe(slot.parameter)));
+      }
+    }
+  }
+  for (auto& [key, tensor] : state) {
+    if (!known.contains(key)) differ(fmt::format("'{}' belongs to no parameter here", key));
+  }
+  if (!differences.empty()) {
+    fail("load_state_dict", at, "the optimizer's state does not fit:{}", differences);
+  }
+  NoGrad off;
+  for (Slot& slot : slots_) {
+    slot.steps = steps.at(slot.name).get<int64_t>();
+    for (size_t s = 0; s < state_names_.size(); ++s) {
+      auto found = state.find(slot.name + "." + state_names_[s]);
+      slot.state[s] = Tensor();
+      if (found == state.end()) continue;
+      DType dtype = slot.parameter.dtype() == DType::f64 ? DType::f64 : DType::f32;
+      slot.state[s] = found->second.dtype() == dtype ? found->second.clone(at)
+                                                     : found->second.to(dtype, at).contiguous();
+    }
+  }
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    groups_[g].learning_rate = groups[g].at("learning_rate").get<double>();
+    groups_[g].initial_learning_rate = groups[g].at("initial_learning_rate").get<double>();
+    groups_[g].weight_decay = groups[g].at("weight_decay").get<double>();
+  }
+}
+
+SGD::SGD(std::vector<ParameterGroup> groups, const SGDOptions& given)
+    : Optimizer(std::move(groups), given.learning_rate, given.weight_decay,
+                {given.momentum != 0 ? "momentum" : ""}),
+      options(given) {
+  if (options.nesterov && (options.momentum <= 0 || options.dampening != 0)) {
+    fail("SGD", Caller{}, "Nesterov needs momentum above 0 and no dampening; got {} and {}",
+         options.momentum, options.dampening);
+  }
+}
+
+void SGD::step(Caller at) {
+  for_each_batch(at, [&](auto batch, const ParameterGroup& group, int64_t steps) {
+    cpu::sgd(batch, {group.learning_rate, options.momentum, options.dampening, group.weight_decay,
+                     options.nesterov, steps == 0});
+  });
+}
+
+Adam::Adam(std::vector<ParameterGroup> groups, const AdamOptions& given, bool decoupled)
+    : Optimizer(std::move(groups), given.learning_rate, given.weight_decay, {"mean", "square"}),
+      options(given),
+      decoupled_(decoupled) {}
+
+void Adam::step(Caller at) {
+  for_each_batch(at, [&](auto batch, const ParameterGroup& group, int64_t steps) {
+    double t = static_cast<double>(steps + 1);
+    cpu::adam(batch, {group.learning_rate, options.beta1, options.beta2, options.epsilon,
+                      group.weight_decay, 1 - std::pow(options.beta1, t),
+                      1 - std::pow(options.beta2, t), decoupled_});
+  });
+}
+
+RMSprop::RMSprop(std::vector<ParameterGroup> groups, const RMSpropOptions& given)
+    : Optimizer(std::move(groups), given.learning_rate, given.weight_decay,
+                {"square", given.centered ? "mean" : "", given.momentum != 0 ? "momentum" : ""}),
+      options(given) {}
+
+void RMSprop::step(Caller at) {
+  for_each_batch(at, [&](auto batch, const ParameterGroup& group, int64_t) {
+    cpu::rmsprop(batch, {group.learning_rate, options.alpha, options.epsilon, group.weight_decay,
+                         options.momentum});
+  });
+}
+
+}  // namespace strata
