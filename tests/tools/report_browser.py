@@ -99,6 +99,7 @@ class ReportTest(unittest.TestCase):
         state = """return {row: [...document.querySelectorAll('#hierarchy svg[role=img] .trained')].map(p => p.getAttribute('d')).join(),
             cursor: [...document.querySelectorAll('.cursor')].map(c => c.getAttribute('x1')).join(),
             filter: [...document.querySelector('#filters canvas').getContext('2d').getImageData(0, 0, 7, 7).data].join(),
+            matrix: document.querySelector('#similarity svg[role=img]').textContent, map: document.querySelector('#embedding h3').textContent,
             table: document.querySelector('#numbers tbody').textContent, layer: document.querySelector('#layers .claim').textContent}"""
         after = self.browser.execute_script(state)
         slider.send_keys(Keys.HOME)

@@ -181,6 +181,14 @@ TEST(Report, ContradictionsNameTheirPlace) {
   expect_mentions(message_of(wrong), {"/embedding/maps/2/x", "399", "400"});
 
   wrong = data;
+  wrong["panels"]["embedding"]["maps"][6]["frames"][4]["y"].erase(7);
+  expect_mentions(message_of(wrong), {"/embedding/maps/6/frames/4/y", "399", "400"});
+
+  wrong = data;
+  wrong["panels"]["similarity"]["frames"][1]["matrix"][2].erase(0);
+  expect_mentions(message_of(wrong), {"/similarity/frames/1/matrix/2", "5", "6"});
+
+  wrong = data;
   wrong["panels"]["attributions"][0]["maps"][1]["sprite"] = "nowhere";
   expect_mentions(message_of(wrong), {"/attributions/0/maps/1/tile", "\"nowhere\"", "/sprites"});
 

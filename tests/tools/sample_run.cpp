@@ -227,6 +227,21 @@ json attributions(const SampleOptions& options, const Images& images, SpriteShee
   return list;
 }
 
+// The last map growing out of the first.
+json embedding_frames(const json& from, const json& to) {
+  json frames = json::array();
+  for (const int step : steps()) {
+    json x = json::array(), y = json::array();
+    const double share = rise(step, 560);
+    for (std::size_t i = 0; i < to["x"].size(); ++i) {
+      x.push_back((1 - share) * from["x"][i].get<double>() + share * to["x"][i].get<double>());
+      y.push_back((1 - share) * from["y"][i].get<double>() + share * to["y"][i].get<double>());
+    }
+    frames.push_back({{"step", step}, {"x", x}, {"y", y}});
+  }
+  return frames;
+}
+
 json embedding(const SampleOptions& options, const Images& images, std::mt19937& random) {
   const std::vector<Factor> all = factors(options);
   std::normal_distribution<double> normal(0, 1);
@@ -245,7 +260,9 @@ json embedding(const SampleOptions& options, const Images& images, std::mt19937&
       x.push_back(radius * std::cos(angle) + 2.2 * normal(random));
       y.push_back(radius * std::sin(angle) + 2.2 * normal(random));
     }
-    maps.push_back({{"layer", layer_name(layer)}, {"x", x}, {"y", y}, {"trustworthiness", 0.97}});
+    json map{{"layer", layer_name(layer)}, {"x", x}, {"y", y}, {"trustworthiness", 0.97}};
+    if (layer == kLayers) map["frames"] = embedding_frames(maps[0], map);
+    maps.push_back(map);
   }
   return {{"method", "t-SNE, perplexity 30"},
           {"count", options.points},
@@ -255,23 +272,29 @@ json embedding(const SampleOptions& options, const Images& images, std::mt19937&
           {"maps", maps}};
 }
 
-json similarity() {
-  json names = json::array(), trained = json::array(), untrained = json::array();
+// A matrix that falls off from the diagonal.
+json falling(double rate) {
+  json rows = json::array();
   for (int i = 1; i <= kLayers; ++i) {
-    names.push_back(layer_name(i));
-    json a = json::array(), b = json::array();
-    for (int j = 1; j <= kLayers; ++j) {
-      a.push_back(std::exp(-0.45 * std::abs(i - j)));
-      b.push_back(std::exp(-0.08 * std::abs(i - j)));
-    }
-    trained.push_back(a);
-    untrained.push_back(b);
+    json row = json::array();
+    for (int j = 1; j <= kLayers; ++j) row.push_back(std::exp(-rate * std::abs(i - j)));
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+json similarity() {
+  json names = json::array(), frames = json::array();
+  for (int i = 1; i <= kLayers; ++i) names.push_back(layer_name(i));
+  for (const int step : steps()) {
+    frames.push_back({{"step", step}, {"matrix", falling(0.08 + 0.37 * rise(step, 100))}});
   }
   return {{"estimator", "debiased linear CKA"},
           {"examples", 2000},
           {"layers", names},
-          {"matrix", trained},
-          {"untrained", untrained}};
+          {"matrix", falling(0.45)},
+          {"untrained", falling(0.08)},
+          {"frames", frames}};
 }
 
 json filters(SpriteSheet& sheet, std::mt19937& random) {
@@ -373,6 +396,8 @@ std::string sample_metrics(const SampleOptions& options) {
                       {"factor", factor.name},
                       {"accuracy", value},
                       {"chance", 1.0 / static_cast<double>(factor.values.size())},
+                      {"low", std::max(0.0, value - 0.02)},
+                      {"high", std::min(1.0, value + 0.02)},
                       {"control", control}}
                      .dump()
               << "\n";
@@ -382,6 +407,9 @@ std::string sample_metrics(const SampleOptions& options) {
           continue;
         }
         probe("trained", step, accuracy(factor, layer, step));
+        if (step == kLastStep) {
+          probe("shuffled", step, 1.0 / static_cast<double>(factor.values.size()) + 0.01);
+        }
         if (step == 0) probe("untrained", 0, accuracy(factor, layer, 0));
       }
       if (layer == 0) continue;

@@ -159,6 +159,12 @@ class Checker {
     if (similarity.contains("untrained")) {
       matrix(similarity["untrained"], count, "/similarity/untrained");
     }
+    const json frames = similarity.value("frames", kEmptyArray);
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+      const std::string place = "/similarity/frames/" + std::to_string(i);
+      need(frames[i], "step", place);
+      matrix(need(frames[i], "matrix", place), count, place + "/matrix");
+    }
   }
 
   void filters() const {
@@ -169,7 +175,9 @@ class Checker {
     if (filters.contains("untrained")) tiles(filters["untrained"], count, "/filters/untrained");
     const json frames = filters.value("frames", kEmptyArray);
     for (std::size_t i = 0; i < frames.size(); ++i) {
-      tiles(frames[i], count, "/filters/frames/" + std::to_string(i));
+      const std::string place = "/filters/frames/" + std::to_string(i);
+      need(frames[i], "step", place);
+      tiles(frames[i], count, place);
     }
   }
 
@@ -218,6 +226,10 @@ class Checker {
     }
   }
 
+  void points(const json& map, std::size_t count, const std::string& place) const {
+    for (const char* axis : {"x", "y"}) length(need(map, axis, place), count, place + "/" + axis);
+  }
+
   void embedding() const {
     const json& embedding = panel("embedding", kEmptyObject);
     if (embedding.empty()) return;
@@ -232,11 +244,11 @@ class Checker {
     for (std::size_t i = 0; i < maps.size(); ++i) {
       const std::string place = "/embedding/maps/" + std::to_string(i);
       layer(maps[i], place);
-      for (const char* axis : {"x", "y"}) {
-        length(need(maps[i], axis, place), count, place + "/" + axis);
-        if (maps[i].contains("untrained")) {
-          length(need(maps[i]["untrained"], axis, place), count, place + "/untrained/" + axis);
-        }
+      points(maps[i], count, place);
+      if (maps[i].contains("untrained")) points(maps[i]["untrained"], count, place + "/untrained");
+      const json frames = maps[i].value("frames", kEmptyArray);
+      for (std::size_t f = 0; f < frames.size(); ++f) {
+        points(frames[f], count, place + "/frames/" + std::to_string(f));
       }
       if (maps[i].contains("neighbours"))
         length(maps[i]["neighbours"], count, place + "/neighbours");

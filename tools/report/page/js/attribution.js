@@ -1,7 +1,7 @@
 // Where the network looked: each method's map beside the image, and the same map from the untrained network below it.
 "use strict";
 strata.panels.push({
-  id: "attribution", title: "Where the network looked",
+  id: "attribution", name: "Attribution", title: "Where the network looked",
   missing: () => ((strata.data.panels.attributions || []).length ? null : "no attribution was made"),
   uncontrolled: () => (strata.data.panels.attributions.some((image) => image.maps.some((map) => map.untrained != null)) ? null : "the maps of the untrained network, their control, are missing."),
   make(frame) {
@@ -30,17 +30,23 @@ strata.panels.push({
     function show() {
       strata.clear(box);
       const image = images[current], maps = image.maps.filter((map) => map.untrained != null), without = image.maps.length - maps.length;
-      const first = strata.add(box, "figure", {class: "shot"});
+      const first = strata.add(box, "figure", {class: "shot"}), heading = strata.add(first, "figcaption", {class: "head"});
+      strata.add(heading, "b", {}, "The image");
+      strata.add(heading, "span", {}, label(image.label));
       strata.sprites.tile(first, image.sprite, image.tile, 128, label(image.label));
-      strata.add(first, "figcaption", {}, `the image: ${label(image.label)}; the network says ${label(image.predicted)}` + (Number.isFinite(image.confidence) ? ` (${strata.percent(image.confidence)})` : ""));
+      strata.add(first, "figcaption", {}, `the network says ${label(image.predicted)}` + (Number.isFinite(image.confidence) ? ` (${strata.percent(image.confidence)})` : "") + (image.maps.some((map) => map.area > 0) ? `; the object covers ${strata.percent(image.maps.find((map) => map.area > 0).area)}` : ""));
       for (const map of maps) {
-        const figure = strata.add(box, "figure", {class: "shot"}), two = strata.add(figure, "div", {class: "two"});
+        const figure = strata.add(box, "figure", {class: "shot"});
+        const head = strata.add(figure, "figcaption", {class: "head"});
+        strata.add(head, "b", {}, map.method);
+        strata.add(head, "span", {}, map.layer || "on the image");
+        const two = strata.add(figure, "div", {class: "two"});
         picture(two, map, map.tile, map.low, map.high, "trained");
         strata.add(two, "span", {class: "who"}, "untrained (control)");
         picture(two, map, map.untrained, map.untrained_low == null ? map.low : map.untrained_low, map.untrained_high == null ? map.high : map.untrained_high, "untrained");
         const text = strata.add(figure, "figcaption");
-        strata.add(text, "b", {}, map.method + (map.layer ? " at " + map.layer : ""));
-        text.appendChild(document.createTextNode(` ${strata.number(map.low)} to ${strata.number(map.high)}` + (Number.isFinite(map.inside) ? `; ${strata.percent(map.inside)} inside the object, which covers ${strata.percent(map.area)}` : "")));
+        strata.add(text, "div", {}, `scale ${strata.number(map.low)} to ${strata.number(map.high)}`);
+        if (Number.isFinite(map.inside)) strata.add(text, "div", {}, `${strata.percent(map.inside)} inside the object`);
       }
       const scored = maps.filter((map) => Number.isFinite(map.inside) && map.area > 0);
       const best = scored.slice().sort((a, b) => b.inside / b.area - a.inside / a.area)[0];

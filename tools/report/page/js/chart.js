@@ -18,11 +18,17 @@ strata.dark = () => strata.state.theme === "dark";
 // Factors and layers have an order, and their colours say so; the two ramps differ so that they are not taken for each other.
 strata.factorColour = function (factor) {
   const list = strata.data.factors, t = list.length > 1 ? list.indexOf(factor) / (list.length - 1) : 0.25;
-  return d3.interpolateViridis(strata.dark() ? 0.35 + 0.6 * t : 0.02 + 0.72 * t);
+  return d3.interpolateViridis(strata.dark() ? 0.42 + 0.53 * t : 0.02 + 0.66 * t);
 };
 strata.layerColour = function (layer) {
   const list = strata.data.layers, t = list.length > 1 ? Math.max(0, list.indexOf(layer)) / (list.length - 1) : 0.5;
-  return d3.interpolatePlasma(strata.dark() ? 0.3 + 0.65 * t : 0.02 + 0.72 * t);
+  return d3.interpolatePlasma(strata.dark() ? 0.42 + 0.53 * t : 0.02 + 0.68 * t);
+};
+// The same hue dark or light enough to be read as text (contrast 4.5 to 1 on the page).
+strata.legible = function (colour) {
+  const lab = d3.lab(colour);
+  lab.l = strata.dark() ? Math.max(lab.l, 66) : Math.min(lab.l, 46);
+  return lab.toString();
 };
 // Paul Tol's bright scheme with three more: distinct with every common colour deficiency, on light and on dark.
 strata.valueColours = ["#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#9a9a9a", "#EE7733", "#009988", "#8463b5"];
@@ -100,7 +106,7 @@ strata.layerLines = function (box, label, options) {
     const over = ends.length ? Math.max(0, ends[ends.length - 1].at - h) : 0;
     ends.forEach((end, i) => { end.at -= Math.min(over, Math.max(0, end.at - i * 14)); });
     g.selectAll(".end").data(ends).enter().append("text").attr("class", (d) => "mark-label end" + (d.layer === chosen ? " strong" : "")).attr("x", w + 7).attr("dy", ".32em")
-      .attr("y", (d) => d.at).style("fill", (d) => strata.layerColour(d.layer)).style("cursor", "pointer").text((d) => d.layer)
+      .attr("y", (d) => d.at).style("fill", (d) => strata.legible(strata.layerColour(d.layer))).style("cursor", "pointer").text((d) => d.layer)
       .each(function (d) { this.addEventListener("click", () => strata.set("layer", d.layer)); });
 
     for (const layer of drawn) {

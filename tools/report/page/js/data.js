@@ -43,13 +43,19 @@ strata.data = (function () {
     return accuracyOf(control === "untrained" ? list[0] : at(list, step));
   }
 
+  // Its 95% interval [low, high], where the run recorded one.
+  function interval(control, layer, factor, step) {
+    const row = layer === "pixels" ? of("probe", "pixels", "pixels", factor)[0] : at(of("probe", control, layer, factor), step);
+    return row && Number.isFinite(row.low) && Number.isFinite(row.high) ? [row.low, row.high] : null;
+  }
+
   const train = rows("train"), validation = rows("validation");
   let steps = Array.from(new Set(rows("probe").filter((row) => row.control === "trained").map((row) => row.step)));
   for (const kind of ["cka", "layer"]) if (!steps.length) steps = Array.from(new Set(rows(kind).map((row) => row.step)));
   steps.sort(d3.ascending);
 
   return {
-    config, panels, layers, factors, factorByName, of, at, probe, train, validation, steps,
+    config, panels, layers, factors, factorByName, of, at, probe, interval, train, validation, steps,
     dropped: metrics.dropped || 0,
     columns: ["pixels"].concat(layers),
     label: factors.find((factor) => factor.is_label) || factors[0],

@@ -10,6 +10,24 @@ strata.add = function (parent, tag, attributes, text) {
 };
 strata.clear = (node) => { while (node.firstChild) node.removeChild(node.firstChild); return node; };
 
+// Text in which the first mention of each defined word links to its definition.
+strata.explained = function (parent, text) {
+  strata.clear(parent);
+  const words = Object.keys(strata.definitions).sort((a, b) => b.length - a.length).map((word) => word.replace(/[^\w\s]/g, "\\$&"));
+  const seen = new Set(), pattern = new RegExp("\\b(" + words.join("|") + ")\\b", "gi");
+  let from = 0;
+  for (const found of text.matchAll(pattern)) {
+    const word = Object.keys(strata.definitions).find((key) => key.toLowerCase() === found[0].toLowerCase());
+    if (!word || seen.has(word)) continue;
+    seen.add(word);
+    parent.appendChild(document.createTextNode(text.slice(from, found.index)));
+    strata.add(parent, "a", {class: "word", href: "#" + strata.anchor(word), title: strata.definitions[word]}, found[0]);
+    from = found.index + found[0].length;
+  }
+  parent.appendChild(document.createTextNode(text.slice(from)));
+};
+strata.anchor = (word) => "word-" + word.replace(/\W+/g, "-");
+
 // A panel's section. Returns its parts; claim() and notes() may be called again when the picture changes.
 strata.frame = function (parent, id, title) {
   const section = strata.add(parent, "section", {id, "aria-labelledby": id + "-title"});
@@ -22,11 +40,11 @@ strata.frame = function (parent, id, title) {
   const tools = strata.add(section, "div", {class: "tools"});
   return {
     section, body, controls, tools, id, title,
-    claim: (text) => { sentence.textContent = strata.data.finding(id) || text; },
+    claim: (text) => strata.explained(sentence, strata.data.finding(id) || text),
     lead: (text) => { lead.hidden = false; lead.textContent = text; },
     notes: (entries) => {
       strata.clear(notes);
-      for (const [name, text] of Object.entries(entries)) if (text) { strata.add(notes, "dt", {}, name); strata.add(notes, "dd", {}, text); }
+      for (const [name, text] of Object.entries(entries)) if (text) { strata.add(notes, "dt", {}, name); strata.explained(strata.add(notes, "dd"), text); }
     },
     refuse: (reason) => {
       for (const node of [sentence, lead, controls, body, notes, tools]) node.remove();

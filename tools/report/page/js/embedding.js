@@ -1,7 +1,7 @@
 // The images as points, near when a layer finds them alike; beside it the control: raw pixels or the untrained network.
 "use strict";
 strata.panels.push({
-  id: "embedding", title: "A map of the images, layer by layer",
+  id: "embedding", name: "Map", title: "A map of the images, layer by layer",
   missing: () => (strata.data.panels.embedding && strata.data.panels.embedding.maps.length ? null : "no map was made"),
   uncontrolled: () => (strata.data.panels.embedding.maps.some((map) => map.layer === "pixels" || map.untrained) ? null : "the map of the raw pixels or of the untrained network, its control, is missing."),
   make(frame) {
@@ -10,6 +10,9 @@ strata.panels.push({
     let mapLayer = layers.includes(strata.state.layer) ? strata.state.layer : layers[layers.length - 1], only = null, chosen = null;
     let factor = factors.includes(D.label) ? D.label : factors[factors.length - 1];
     const map = () => E.maps.find((m) => m.layer === mapLayer);
+    // The points of the map at the step of the slider, where the run kept frames; else the final ones.
+    const points = () => { const m = map(), frames = m.frames || []; return (strata.state.step < D.last && D.at(frames, strata.state.step)) || m; };
+    const title = () => { const p = points(); return (mapLayer === "pixels" ? "Raw pixels" : mapLayer) + (p === map() ? "" : ` at step ${strata.count(p.step)}`); };
     const value = (i) => (factor ? E.factors[factor.name][i] : null);
     const size = () => (factor ? Math.max(factor.values.length, 1 + d3.max(E.factors[factor.name])) : 1);
 
@@ -54,13 +57,14 @@ strata.panels.push({
       const counts = d3.range(size()).map((v) => ({v, n: list.filter((i) => value(i) === v).length})).filter((d) => d.n).sort((a, b) => b.n - a.n);
       strata.add(detail, "p", {class: "lead"}, `By ${factor.title}: ` + counts.slice(0, 6).map((d) => `${D.value(factor.name, d.v)} ${strata.percent(d.n / list.length)}`).join(", ") + ".");
     }
+    strata.on("step", "embedding", () => { if (!(map().frames || []).length) return; plane.show(points()); heading.textContent = title(); });
     function show() {
-      const m = map(), untrained = !pixels || m.untrained;
-      plane.show(m);
+      const m = map();
+      plane.show(points());
       plane.mark([], null);
       chosen = null;
       control.show(m.untrained || pixels || E.maps.find((other) => other.untrained).untrained);
-      heading.textContent = m.layer === "pixels" ? "Raw pixels" : m.layer;
+      heading.textContent = title();
       controlHeading.textContent = m.untrained ? `${m.layer}, untrained (control)` : "Raw pixels (control)";
       strata.clear(legend);
       if (factor) d3.range(size()).forEach((v) => {

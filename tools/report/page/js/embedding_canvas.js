@@ -22,7 +22,14 @@ strata.plane = function (box, points, options) {
       if (!groups.has(colour)) groups.set(colour, []);
       groups.get(colour).push(i);
     }
-    const dot = (i, radius) => { const px = sx(i), py = sy(i); context.moveTo(px + radius, py); context.arc(px, py, radius, 0, 2 * Math.PI); };
+    const many = present.length > 5000;  // squares cost a tenth of circles and look the same when small
+    const dot = (i, radius) => {
+      const px = sx(i), py = sy(i);
+      if (px < -radius || py < -radius || px > width + radius || py > height + radius) return;
+      if (many && radius < 4) return context.rect(px - radius, py - radius, 2 * radius, 2 * radius);
+      context.moveTo(px + radius, py);
+      context.arc(px, py, radius, 0, 2 * Math.PI);
+    };
     for (const [colour, list] of Array.from(groups).sort((a) => (a[0] === null ? -1 : 1))) {
       context.globalAlpha = colour === null ? 0.12 : 0.85;
       context.fillStyle = colour === null ? styles.getPropertyValue("--soft") : colour;

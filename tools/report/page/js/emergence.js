@@ -1,7 +1,7 @@
 // When a factor becomes readable: probe accuracy of every layer against training step.
 "use strict";
 strata.panels.push({
-  id: "emergence", title: "When each feature appears",
+  id: "emergence", name: "Emergence", title: "When each feature appears",
   missing: () => (strata.data.steps.length < 2 || !strata.data.factors.some(strata.data.probed) ? "no probe was recorded while the network trained" : null),
   uncontrolled: () => (strata.hierarchy.shown().length ? null : "the probes of the untrained network, its control, are missing."),
   make(frame) {
@@ -23,12 +23,12 @@ strata.panels.push({
     const say = () => {
       const f = factor(), gains = factors.map((g) => ({g, step: half(D.columns[strata.depth(g, D.last).best], g)})).filter((d) => d.step != null);
       const mine = gains.find((d) => d.g === f);
-      frame.claim((mine ? `${f.title.replace(/^./, (c) => c.toUpperCase())} is half-way to its final accuracy in its best layer at step ${strata.count(mine.step)}.` : `Training adds less than 10 points to ${f.title}: random filters already pass it on, or it is not learned at all.`) +
+      frame.claim((mine ? `${f.title.replace(/^./, (c) => c.toUpperCase())} is half-way to its final accuracy (at ${D.columns[strata.depth(f, D.last).best]}) at step ${strata.count(mine.step)}.` : `Training adds less than 10 points to ${f.title}: random filters already pass it on, or it is not learned at all.`) +
         (gains.length > 1 ? " Order of appearance: " + strata.list(gains.sort((a, b) => a.step - b.step).map((d) => `${d.g.title} (${strata.count(d.step)})`)) + "." : ""));
     };
     strata.on("factor", "emergence", () => { redraw(); say(); });
     say();
-    frame.notes({Scale: "Horizontal: optimiser steps, spaced in ratios so that the beginning is seen. Vertical: held-out probe accuracy, 0 to 100 %.",
+    frame.notes({Scale: "Horizontal: optimiser steps, spaced in ratios so that the beginning is seen. Vertical: held-out probe accuracy, 0 to 100%.",
       Control: "Every line starts at the untrained network (step 0); the dashed line carries that start of the chosen layer across. Dotted: guessing."});
     layer();
   },

@@ -1,7 +1,7 @@
 // All studied units of a layer at a glance, to be narrowed to those that prefer one value of one factor.
 "use strict";
 strata.panels.push({
-  id: "gallery", title: "Gallery of units",
+  id: "gallery", name: "Gallery", title: "Gallery of units",
   missing: () => (strata.units.layers().length ? null : "the units were not studied"),
   uncontrolled: () => (strata.units.layers().every((layer) => strata.units.of(layer).every((unit) => (unit.random || []).length)) ? null : "the patches drawn at random, their control, are missing."),
   make(frame) {

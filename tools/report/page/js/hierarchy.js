@@ -9,13 +9,13 @@ strata.hierarchy = (function () {
   function sentence(step) {
     const depths = shown().map((factor) => strata.depth(factor, step)).filter((depth) => depth.best >= 0);
     if (!depths.length) return "No probe was recorded.";
-    const say = (d) => `${d.factor.title} is read best at ${D.columns[d.best]} (${strata.percent(d.accuracy[d.best])}; untrained network there ${strata.percent(D.probe("untrained", D.columns[d.best], d.factor.name, 0))}, chance ${strata.percent(d.factor.chance)})`;
-    if (depths.length === 1) return say(depths[0]).replace(/^./, (c) => c.toUpperCase()) + ".";
-    const order = agreement(step);
-    const text = `${say(depths[0])}, ${say(depths[depths.length - 1])}.`;
-    if (order == null) return text.replace(/^./, (c) => c.toUpperCase());
-    return (order >= 0.6 ? "Higher-level factors are read in deeper layers: " : order <= -0.6 ? "Higher-level factors are read in shallower layers: " : "The layers do not follow the levels of the factors: ") +
-      text + ` Rank correlation of level and centre of gravity: ${d3.format(".2f")(order)}.`;
+    const untrained = (d) => D.probe("untrained", D.columns[d.best], d.factor.name, 0);
+    const say = (d) => `${d.factor.title} best at ${D.columns[d.best]} (${strata.percent(d.accuracy[d.best])}` + (untrained(d) == null || d.best === 0 ? "" : `; ${strata.percent(untrained(d))} before training`) + ")";
+    const upper = (text) => text.replace(/^./, (c) => c.toUpperCase());
+    if (depths.length === 1) return upper(`${say(depths[0])}, from raw pixels ${strata.percent(depths[0].accuracy[0])}.`);
+    const order = agreement(step), text = `${say(depths[0])}, ${say(depths[depths.length - 1])}.`;
+    if (order == null) return upper(text);
+    return (order >= 0.6 ? "The deeper the layer, the higher the level it shows: " : order <= -0.6 ? "The deeper the layer, the lower the level it shows: " : "The layers do not follow the levels of the factors: ") + text;
   }
   function agreement(step) {
     const depths = shown().filter((factor) => factor.level != null).map((factor) => strata.depth(factor, step)).filter((d) => d.centre != null && d.onset >= 0);
@@ -35,6 +35,8 @@ strata.hierarchy = (function () {
     if (factor.ceiling != null && factor.ceiling < 1) g.append("line").attr("class", "ceiling").attr("x2", width).attr("y1", y(factor.ceiling)).attr("y2", y(factor.ceiling));
     g.append("path").attr("class", "untrained").attr("d", line(untrained));
     g.append("path").attr("class", "trained").attr("d", line(dots)).style("stroke", colour);
+    const bars = D.columns.map((layer) => ({x: x(layer), interval: D.interval("trained", layer, factor.name, step)})).filter((d) => d.interval);
+    g.selectAll(".interval").data(bars).enter().append("line").attr("class", "interval").attr("x1", (d) => d.x).attr("x2", (d) => d.x).attr("y1", (d) => y(d.interval[0])).attr("y2", (d) => y(d.interval[1])).style("stroke", colour);
     g.selectAll("circle").data(dots.filter((d) => d.accuracy != null)).enter().append("circle")
       .attr("cx", (d) => d.x).attr("cy", (d) => y(d.accuracy)).attr("r", (d) => (depth.onset >= 0 && d.layer === D.columns[depth.onset] ? 6 : 3)).style("fill", colour)
       .style("stroke", (d) => (depth.onset >= 0 && d.layer === D.columns[depth.onset] ? "var(--paper)" : "none")).style("stroke-width", 2);
@@ -42,7 +44,8 @@ strata.hierarchy = (function () {
       .attr("x", (d) => x(d) - x.step() / 2).attr("width", x.step()).attr("y", -6).attr("height", height + 12)
       .each(function (layer) {
         this.addEventListener("pointermove", (event) => strata.tip(event, `${factor.title} at ${layer}, step ${strata.count(step)}\ntrained ${strata.percent(D.probe("trained", layer, factor.name, step))}` +
-          (layer === "pixels" ? "" : `\nuntrained ${strata.percent(D.probe("untrained", layer, factor.name, 0))}`) + `\nchance ${strata.percent(factor.chance)}`));
+          (layer === "pixels" ? "" : `\nuntrained ${strata.percent(D.probe("untrained", layer, factor.name, 0))}`) +
+          (D.probe("shuffled", layer, factor.name, step) == null || layer === "pixels" ? "" : `\nshuffled labels ${strata.percent(D.probe("shuffled", layer, factor.name, step))}`) + `\nchance ${strata.percent(factor.chance)}`));
         this.addEventListener("pointerleave", () => strata.tip());
         this.addEventListener("click", () => { strata.set("factor", factor.name); if (layer !== "pixels") strata.set("layer", layer); });
       });
@@ -61,7 +64,7 @@ strata.hierarchy = (function () {
       const g = svg.append("g").attr("transform", `translate(${left},${top})`);
       const at = row(g, factor, depth, x, w, height, step);
       if (at) stairs.push([at[0] + left, at[1] + top]);
-      const title = (narrow ? svg.append("text").attr("x", 0).attr("y", top - 12) : g.append("text").attr("x", -left).attr("y", height / 2 - 4)).attr("class", "mark-label strong").style("fill", strata.factorColour(factor)).text(factor.title);
+      const title = (narrow ? svg.append("text").attr("x", 0).attr("y", top - 12) : g.append("text").attr("x", -left).attr("y", height / 2 - 4)).attr("class", "mark-label strong").style("fill", strata.legible(strata.factorColour(factor))).text(factor.title);
       const detail = (factor.level == null ? "" : "level " + factor.level + ", ") + (factor.values.length || Math.round(1 / factor.chance)) + " values";
       if (narrow) title.append("tspan").attr("dx", 8).style("font-weight", 400).style("fill", "var(--soft)").text(factor.level == null ? "" : "level " + factor.level);
       else g.append("text").attr("class", "mark-label muted").attr("x", -left).attr("y", height / 2 + 14).text(detail);
@@ -91,13 +94,17 @@ strata.hierarchy = (function () {
     strata.key(frame.body, [
       {text: "trained network", class: "trained", colour: "var(--ink)"}, {text: "untrained network (control)", class: "untrained"}, {text: "chance", class: "chance"},
     ].concat(factors.some((factor) => factor.ceiling < 1) ? [{text: "best possible", class: "ceiling"}] : [],
-      [{text: "first layer within 90 % of the row's best", dot: true}]));
+      [{text: "first layer within 90% of the row's best", dot: true}]));
     const redraw = strata.chart(frame.body, "Probe accuracy of each factor against layer. " + sentence(D.last), draw);
     strata.on("step", "hierarchy", redraw);
+    const order = agreement(D.last);
+    const shuffled = d3.max(d3.merge(factors.map((factor) => D.layers.map((layer) => { const a = D.probe("shuffled", layer, factor.name, D.last); return a == null ? null : a - factor.chance; }))));
+    const intervals = factors.some((factor) => D.layers.some((layer) => D.interval("trained", layer, factor.name, D.last)));
+    const noPixels = factors.filter((factor) => D.probe("pixels", "pixels", factor.name, 0) == null);
     frame.notes({
-      Scale: "0 to 100 % in every row: held-out accuracy of a linear classifier on the activations of one layer.",
-      Control: "Dashed: the same network before training. Dotted: guessing. First column: the raw pixels.",
-      "Not drawn": left.length ? strata.list(left.map((factor) => factor.title)) + ": the untrained control is missing." : "",
+      Scale: "0 to 100% in every row: held-out probe accuracy of a linear classifier on the activations of one layer." + (intervals ? " Bars: 95% intervals." : "") + (order == null ? "" : ` Rank correlation of level and centre of gravity: ${d3.format(".2f")(order)}.`),
+      Control: "Dashed: the same network before training. Dotted: guessing. First column: the raw pixels." + (shuffled == null ? "" : ` Shuffled control, at most ${strata.points(shuffled)} above chance.`),
+      "Not drawn": [left.length ? strata.list(left.map((factor) => factor.title)) + ": the untrained control is missing." : "", noPixels.length ? "Raw pixels of " + strata.list(noPixels.map((factor) => factor.title)) + ": not recorded." : ""].join(" ").trim(),
     });
   }
   return {make, sentence, agreement, shown};

@@ -1,7 +1,7 @@
 // How the activations of each layer change: sparsity, effective rank, weight norm.
 "use strict";
 strata.panels.push({
-  id: "layers", title: "What happens inside the layers",
+  id: "layers", name: "Layers", title: "What happens inside the layers",
   missing: () => (strata.data.layers.some((layer) => strata.data.of("layer", layer).length > 1) ? null : "the statistics of the layers were not recorded"),
   uncontrolled: () => (strata.data.layers.some((layer) => strata.data.of("layer", layer).some((row) => row.step === 0)) ? null : "the untrained network (step 0), their control, is missing."),
   make(frame) {

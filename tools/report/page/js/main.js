@@ -47,7 +47,7 @@
       try { missing = panel.missing(); } catch (error) { missing = "its data could not be read (" + error.message + ")"; }
       if (missing) { absent.push(panel.title + ": " + missing + "."); continue; }
       const frame = strata.frame(box, panel.id, panel.title), reason = panel.uncontrolled();
-      strata.add(contents, "a", {href: "#" + panel.id}, panel.title);
+      strata.add(contents, "a", {href: "#" + panel.id}, panel.name);
       if (reason) frame.refuse(reason);
       else guarded(frame, panel.make);
     }

@@ -1,7 +1,7 @@
 // The numbers behind the pictures as a table that can be copied, what the run cost, and what each number means.
 "use strict";
 strata.panels.push({
-  id: "numbers", title: "The numbers",
+  id: "numbers", name: "Numbers", title: "The numbers",
   missing: () => (strata.data.factors.some(strata.data.probed) ? null : "no probe was recorded"),
   uncontrolled: () => null,
   make(frame) {
@@ -33,7 +33,7 @@ strata.panels.push({
   },
 });
 strata.panels.push({
-  id: "cost", title: "What it cost",
+  id: "cost", name: "Cost", title: "What it cost",
   missing: () => (strata.data.panels.cost ? null : "time and memory were not recorded"),
   uncontrolled: () => null,
   make(frame) {

@@ -1,7 +1,7 @@
 // How to make this page again, and what its words mean.
 "use strict";
 strata.panels.push({
-  id: "repeat", title: "How to repeat this",
+  id: "repeat", name: "Repeat", title: "How to repeat this",
   missing: () => null, uncontrolled: () => null,
   make(frame) {
     const D = strata.data, config = D.config, data = config.data || {}, model = config.model || {};
@@ -36,6 +36,6 @@ strata.panels.push({
     }
     strata.add(frame.body, "h3", {id: "words", style: "margin-top:1.5rem"}, "What the words mean");
     const words = strata.add(frame.body, "dl", {class: "words"});
-    for (const [word, meaning] of Object.entries(strata.definitions)) { const cell = strata.add(words, "div"); strata.add(cell, "dt", {}, word); strata.add(cell, "dd", {}, meaning); }
+    for (const [word, meaning] of Object.entries(strata.definitions)) { const cell = strata.add(words, "div", {id: strata.anchor(word)}); strata.add(cell, "dt", {}, word); strata.add(cell, "dd", {}, meaning); }
   },
 });

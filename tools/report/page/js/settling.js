@@ -1,7 +1,7 @@
 // Which layers settle first: similarity of each layer to its own final state.
 "use strict";
 strata.panels.push({
-  id: "settling", title: "Which layers settle first",
+  id: "settling", name: "Settling", title: "Which layers settle first",
   missing: () => (strata.data.layers.some((layer) => strata.data.of("cka", layer).length > 1) ? null : "the similarity of the layers to their final state was not recorded"),
   uncontrolled: () => (strata.data.layers.some((layer) => strata.data.of("cka", layer).some((row) => row.step === 0)) ? null : "the untrained network (step 0), its control, is missing."),
   make(frame) {
@@ -22,7 +22,7 @@ strata.panels.push({
     }).filter((d) => d.step != null);
     const order = settled.length > 2 ? strata.spearman(settled.map((d, i) => i), settled.map((d) => d.step)) : null;
     frame.claim(settled.length < 2 ? "Too few layers were recorded to order them." :
-      `${order == null ? "Layers settle" : order >= 0.6 ? "Layers settle from the input upwards" : order <= -0.6 ? "Layers settle from the output downwards" : "Layers do not settle in the order of depth"}: ${strata.list(settled.map((d) => `${d.layer} from step ${strata.count(d.step)}`))}.`);
+      `${order == null ? "Layers settle" : order >= 0.6 ? "Layers settle from the input upwards" : order <= -0.6 ? "Layers settle from the output downwards" : "Layers do not settle in the order of depth"}: ${strata.list(settled.map((d) => (d.step === D.last ? `${d.layer} only at the end` : `${d.layer} from step ${strata.count(d.step)}`)))}.`);
     frame.notes({Scale: "Debiased linear CKA between a layer now and the same layer at the end: 1 = the same up to rotation and scale. Settled = stays at 0.9 or above.",
       Control: "Step 0 is the untrained network: a layer that begins high had little to learn. Dotted, where recorded: the rows of one side shuffled."});
   },

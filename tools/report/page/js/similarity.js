@@ -1,21 +1,21 @@
 // Which layers are alike: the CKA matrix of the trained network beside that of the untrained one.
 "use strict";
 strata.panels.push({
-  id: "similarity", title: "Which layers are alike",
+  id: "similarity", name: "Similarity", title: "Which layers are alike",
   missing: () => (strata.data.panels.similarity ? null : "the similarity of the layers to each other was not computed"),
   uncontrolled: () => (strata.data.panels.similarity.untrained ? null : "the matrix of the untrained network, its control, is missing."),
   make(frame) {
-    const cka = strata.data.panels.similarity, layers = cka.layers;
+    const cka = strata.data.panels.similarity, layers = cka.layers, D = strata.data, frames = (cka.frames || []).slice().sort((a, b) => a.step - b.step);
+    let now = cka.matrix;  // what the left matrix shows
     const colour = d3.scaleSequential((t) => d3.interpolateViridis(t)).domain([0, 1]);
     const grid = strata.add(frame.body, "div", {class: "pair"});
-    function matrix(title, rows) {
-      const cell = strata.add(grid, "div", {style: "max-width:32rem"});
-      strata.add(cell, "h3", {}, title);
-      strata.chart(cell, title + ": similarity of every layer with every other", (svg, width) => {
+    function matrix(title, of) {
+      const cell = strata.add(grid, "div", {style: "max-width:32rem"}), heading = strata.add(cell, "h3", {}, title);
+      const redraw = strata.chart(cell, title + ": similarity of every layer with every other", (svg, width) => {
         const left = Math.min(110, 14 + 7.4 * d3.max(layers, (name) => name.length)), size = width - left - 4;
         const band = d3.scaleBand().domain(layers).range([0, size]).padding(0.04);
         const g = svg.append("g").attr("transform", `translate(${left},4)`);
-        const cells = d3.merge(rows.map((row, i) => row.map((value, j) => ({value, i, j}))));
+        const cells = d3.merge(of().map((row, i) => row.map((value, j) => ({value, i, j}))));
         g.selectAll("rect").data(cells).enter().append("rect").attr("x", (d) => band(layers[d.j])).attr("y", (d) => band(layers[d.i])).attr("width", band.bandwidth()).attr("height", band.bandwidth()).attr("rx", 2)
           .style("fill", (d) => (Number.isFinite(d.value) ? colour(Math.max(0, d.value)) : "none")).style("stroke", (d) => (Number.isFinite(d.value) ? "none" : "var(--line)"))
           .each(function (d) {
@@ -30,9 +30,16 @@ strata.panels.push({
         if (crowded) axis.selectAll("text").attr("text-anchor", "end").attr("transform", "rotate(-40)").attr("dx", "-.3em");
         svg.attr("height", size + (crowded ? 60 : 32));
       });
+      return {heading, redraw};
     }
-    matrix("Trained", cka.matrix);
-    matrix("Untrained (control)", cka.untrained);
+    const left = matrix("Trained", () => now);
+    matrix("Untrained (control)", () => cka.untrained);
+    strata.on("step", "similarity", (step) => {
+      const frameNow = step >= D.last ? null : D.at(frames, step);
+      now = frameNow ? frameNow.matrix : cka.matrix;
+      left.heading.textContent = frameNow ? `At step ${strata.count(frameNow.step)}` : "Trained";
+      if (frames.length) left.redraw();
+    });
     // Colours in words, for the legend of the scale.
     const bar = strata.add(frame.body, "div", {style: "max-width:20rem;margin-top:.75rem"});
     strata.chart(bar, "Colour scale from 0 to 1", (svg, width) => {
@@ -42,7 +49,7 @@ strata.panels.push({
     });
     const distance = (rows) => d3.mean(layers.slice(1).map((name, i) => rows[i][i + 1]).filter(Number.isFinite));
     const ends = (rows) => rows[0][layers.length - 1];
-    frame.claim(`First and last layer share ${strata.number(ends(cka.matrix))} after training and ${strata.number(ends(cka.untrained))} before; neighbours share ${strata.number(distance(cka.matrix))} on average (before: ${strata.number(distance(cka.untrained))}).`);
+    frame.claim(`First and last layer share ${strata.number(ends(cka.matrix))} after training and ${strata.number(ends(cka.untrained))} before; neighbours share ${strata.number(distance(cka.matrix))} on average (before: ${strata.number(distance(cka.untrained))}).` + (frames.length ? " Move the time slider to watch them part." : ""));
     frame.notes({Scale: `${cka.estimator || "CKA"}${cka.examples ? " on " + strata.count(cka.examples) + " held-out images" : ""}, 0 to 1: 1 = the same up to rotation and scale.`,
       Control: "Right: the same matrix for the untrained network. Layers of a random network resemble each other too; only the difference was learned."});
   },

@@ -1,7 +1,7 @@
 // Loss, accuracy and learning rate. Drag across a chart to enlarge a stretch of steps; double click to see all.
 "use strict";
 strata.panels.push({
-  id: "training", title: "How training went",
+  id: "training", name: "Training", title: "How training went",
   missing: () => (strata.data.train.length || strata.data.validation.length ? null : "the training curve was not recorded"),
   uncontrolled: () => (strata.data.validation.length ? null : "the curve on held-out images, its control, is missing."),
   make(frame) {
@@ -63,7 +63,7 @@ strata.panels.push({
     const train = last(D.train, "accuracy"), held = last(D.validation, "accuracy");
     const nan = D.train.find((row) => row.loss === null);
     frame.claim((nan ? `The loss stopped being a number at step ${strata.count(nan.step)}; the curve has a gap there. ` : "") +
-      (held == null ? "" : `The network ends at ${strata.percent(held)} on images it has never seen` + (train == null ? "." : `, and at ${strata.percent(train)} on its training batches: a gap of ${strata.number(Math.abs(100 * (train - held)))} points.`)));
+      (held == null ? "" : `The network ends at ${strata.percent(held)} on images it has never seen` + (train == null ? "." : `, and at ${strata.percent(train)} on its training batches: a gap of ${strata.points(Math.abs(train - held))}.`)));
     frame.notes({Scale: "Steps are evenly spaced. Drag across a chart to enlarge a stretch; double click, or Show all steps, to go back.",
       Control: `The thick line is measured on held-out images; the thin one on the batches just trained on. Dotted: the loss of guessing${classes > 1 ? ` (ln ${classes} = ${strata.number(Math.log(classes))})` : ""} and the accuracy of guessing.`});
   },

@@ -15,7 +15,7 @@ strata.units = {
   share: (patches, factor, value) => (patches.length ? patches.filter((patch) => (patch.factors || {})[factor] === value).length / patches.length : null),
 };
 strata.panels.push({
-  id: "units", title: "What excites each unit",
+  id: "units", name: "Units", title: "What excites each unit",
   missing: () => (strata.units.layers().length ? null : "the units were not studied"),
   uncontrolled: () => (strata.units.layers().every((layer) => strata.units.of(layer).every((unit) => (unit.random || []).length)) ? null : "the patches drawn at random, their control, are missing."),
   make(frame) {
@@ -30,7 +30,7 @@ strata.panels.push({
     const current = () => { const list = U.of(layer()); return list.find((unit) => String(unit.unit) === String(strata.state.unit)) || list[0]; };
 
     function patches(box, list, size) {
-      const row = strata.add(box, "ul", {class: "tiles"});
+      const row = strata.add(box, "ul", {class: "tiles patches"});
       for (const patch of list) {
         const figure = strata.add(strata.add(row, "li"), "figure");
         const canvas = strata.sprites.tile(figure, patch.sprite, patch.tile, size, `patch with activation ${strata.number(patch.activation)}. ${U.describe(patch).replace(/\n/g, ", ")}`);
@@ -63,7 +63,7 @@ strata.panels.push({
       if (unit.optimal) {
         const figure = strata.add(left, "figure", {class: "shot"});
         strata.sprites.tile(figure, unit.optimal.sprite, unit.optimal.tile, 176, `Optimal stimulus of unit ${unit.unit} of ${layer()}`);
-        strata.add(figure, "figcaption", {}, `activation ${strata.number(unit.optimal.activation)}, above ${Number.isFinite(unit.optimal.percentile) ? strata.number(unit.optimal.percentile) + " %" : "an unknown share"} of real patches`);
+        strata.add(figure, "figcaption", {}, `activation ${strata.number(unit.optimal.activation)}, above ${Number.isFinite(unit.optimal.percentile) ? strata.number(unit.optimal.percentile) + "%" : "an unknown share"} of real patches`);
       } else strata.add(left, "p", {class: "lead"}, "none was made for this unit");
       strata.add(right, "h3", {}, "Patches that excite it most");
       patches(right, unit.patches || [], 72);

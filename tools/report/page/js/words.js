@@ -1,6 +1,7 @@
 // Numbers as people read them, small statistics, and what each number means.
 "use strict";
-strata.percent = (x) => (Number.isFinite(x) ? d3.format(x > 0.9995 || x === 0 ? ".0f" : ".1f")(100 * x) + " %" : "no value");
+strata.percent = (x) => (Number.isFinite(x) ? d3.format(x > 0.9995 || x === 0 ? ".0f" : ".1f")(100 * x) + "%" : "no value");
+strata.points = (x) => d3.format(".1f")(100 * x) + " points";
 strata.count = d3.format(",d");
 strata.number = (x) => (!Number.isFinite(x) ? "no value" : x === 0 ? "0" : Math.abs(x) >= 1e5 || Math.abs(x) < 1e-3 ? d3.format(".2e")(x) : d3.format(",.3~r")(x));
 strata.seconds = (s) => (s < 90 ? d3.format(".3~r")(s) + " s" : Math.floor(s / 60) + " min " + Math.round(s % 60) + " s");
@@ -36,17 +37,17 @@ strata.spearman = function (x, y) {
 strata.definitions = Object.assign({
   "probe accuracy": "A linear classifier is trained on the frozen activations of one layer to tell the values of one factor, and scored on images that neither it nor the network has trained on. High means: the factor can be read from this layer with a weighted sum.",
   "chance": "The accuracy of guessing without looking.",
-  "ceiling": "The best accuracy any classifier could reach (Bayes). Drawn where it is below 100 %.",
+  "ceiling": "The best accuracy any classifier could reach (Bayes). Drawn where it is below 100%.",
   "untrained control": "The same network with the same first random weights, before any training. Random filters already pass on colour and some shape: only what exceeds this line was learned.",
   "shuffled control": "The same probe with its labels shuffled: what a probe reports where there is nothing to find.",
   "best layer": "The layer with the highest probe accuracy for a factor.",
-  "onset": "The first layer that reaches 90 % of the factor's own best (chance counted as 0).",
+  "onset": "The first layer that reaches 90% of the factor's own best (chance counted as 0).",
   "centre of gravity": "Mean layer number, each layer weighted by how far its probe is above chance.",
   "rank correlation": "Spearman's: 1 when two orders agree, 0 when unrelated, -1 when reversed.",
   "CKA": "Centred kernel alignment, linear, debiased: how alike two sets of activations are on the same images, 0 to 1, whatever their rotation or scale.",
   "settling": "The first logged step from which a layer's CKA with its own final state stays at 0.9 or above.",
   "sparsity": "The share of activations that are exactly zero.",
-  "effective rank": "How many directions the activations use: (sum of eigenvalues) squared, over the sum of squared eigenvalues, of their covariance.",
+  "effective rank": "How many directions the activations use: exp of the entropy of the eigenvalues of their covariance, scaled to sum to 1 (Roy and Vetterli 2007). 1 for a line, the number of units for a round cloud.",
   "weight norm": "Length of the layer's weight vector (square root of the sum of squares).",
   "optimal stimulus": "A picture found by climbing the unit's activation from noise, kept smooth so that it can be looked at. Its percentile says what share of real patches excite the unit less.",
   "t-SNE": "A map in which images that are neighbours in a layer stay neighbours. Distances between far groups, group sizes and axes mean nothing.",
