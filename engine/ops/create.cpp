@@ -2,72 +2,95 @@
 #include "engine/ops/create.h"
 
 #include <cmath>
-#include <cstring>
 
+#include "engine/autograd/autograd.h"
 #include "engine/ops/elementwise_args.h"
 
 namespace strata {
 namespace {
 
-// out[i] = value(i) in row-major order, converted from double (exact for whole numbers below 2^53).
+Tensor checked_empty(const char* op, const Dims& shape, DType dtype, Device device, Caller at) {
+  for (int64_t size : shape) {
+    if (size < 0) fail(op, at, "shape {} has a negative size", to_string(shape));
+  }
+  if (!is_available(device)) {
+    fail(op, at, "device {} is not there: this build has no kernels for it; use cpu",
+         name_of(device));
+  }
+  return empty(shape, dtype, device);
+}
+
+Tensor filled(const char* op, const Dims& shape, double value, DType dtype, Device device,
+              Caller at) {
+  Tensor out = checked_empty(op, shape, dtype, device, at);
+  auto args = elementwise_args(out, {}, compute_type(dtype));
+  args.parameter[0] = value;
+  cpu::fill(args);
+  return record(std::move(out), op, at);
+}
+
+// out[i] = value(i) in row-major order; whole numbers are exact below 2^53.
 template <class F>
-Tensor generate(const Dims& shape, DType dtype, F&& value) {
-  Tensor out = empty(shape, dtype);
-  visit(dtype, [&]<class T>(Type<T>) {
-    T* data = out.data<T>();
-    for (int64_t i = 0; i < out.numel(); ++i) {
-      if constexpr (std::is_same_v<T, int64_t> || std::is_same_v<T, double>) {
-        data[i] = static_cast<T>(value(i));
-      } else {
-        double v = value(i);
-        cpu::convert(1, &v, DType::f64, 0, data + i, dtype, 0);
-      }
-    }
-  });
-  return out;
+Tensor generate(const char* op, const Dims& shape, DType dtype, Caller at, F&& value) {
+  constexpr int64_t piece = 256;
+  Tensor out = checked_empty(op, shape, dtype, Device::cpu, at);
+  char* data = static_cast<char*>(out.raw());
+  double values[piece];
+  for (int64_t begin = 0; begin < out.numel(); begin += piece) {
+    int64_t count = std::min(piece, out.numel() - begin);
+    for (int64_t i = 0; i < count; ++i) values[i] = value(begin + i);
+    cpu::convert(count, values, DType::f64, 1, data + begin * static_cast<int64_t>(size_of(dtype)),
+                 dtype, 1);
+  }
+  return record(std::move(out), op, at);
 }
 
 }  // namespace
 
-Tensor full(const Dims& shape, double value, DType dtype, Device device) {
-  Tensor out = empty(shape, dtype, device);
-  auto args = elementwise_args(out, {}, compute_type(dtype));
-  args.parameter[0] = value;
-  cpu::fill(args);
-  return out;
+Tensor full(const Dims& shape, double value, DType dtype, Device device, Caller at) {
+  return filled("full", shape, value, dtype, device, at);
 }
-
-Tensor zeros(const Dims& shape, DType dtype, Device device) {
-  return full(shape, 0, dtype, device);
+Tensor zeros(const Dims& shape, DType dtype, Device device, Caller at) {
+  return filled("zeros", shape, 0, dtype, device, at);
 }
-Tensor ones(const Dims& shape, DType dtype, Device device) { return full(shape, 1, dtype, device); }
-Tensor zeros_like(const Tensor& x) { return full(x.shape(), 0, x.dtype(), x.device()); }
-Tensor ones_like(const Tensor& x) { return full(x.shape(), 1, x.dtype(), x.device()); }
-Tensor scalar(double value, DType dtype) { return full({}, value, dtype); }
+Tensor ones(const Dims& shape, DType dtype, Device device, Caller at) {
+  return filled("ones", shape, 1, dtype, device, at);
+}
+Tensor zeros_like(const Tensor& x, Caller at) {
+  check_defined("zeros_like", {&x}, at);
+  return filled("zeros_like", x.shape(), 0, x.dtype(), x.device(), at);
+}
+Tensor ones_like(const Tensor& x, Caller at) {
+  check_defined("ones_like", {&x}, at);
+  return filled("ones_like", x.shape(), 1, x.dtype(), x.device(), at);
+}
+Tensor scalar(double value, DType dtype, Caller at) {
+  return filled("scalar", {}, value, dtype, Device::cpu, at);
+}
 
 Tensor arange(double start, double stop, double step, DType dtype, Caller at) {
   double count = std::ceil((stop - start) / step);
-  if (step == 0 || !(count < 0x1p46)) {
-    fail("arange", at, "start {}, stop {}, step {}: the step must lead from start to stop", start,
+  if (step == 0 || !(std::abs(count) < 0x1p46)) {
+    fail("arange", at, "start {}, stop {}, step {}: they must be finite and the step not 0", start,
          stop, step);
   }
-  return generate({static_cast<int64_t>(std::max(count, 0.0))}, dtype,
+  return generate("arange", {static_cast<int64_t>(std::max(count, 0.0))}, dtype, at,
                   [=](int64_t i) { return start + static_cast<double>(i) * step; });
 }
 
-Tensor linspace(double start, double stop, int64_t count, DType dtype) {
+Tensor linspace(double start, double stop, int64_t count, DType dtype, Caller at) {
   double step = count > 1 ? (stop - start) / static_cast<double>(count - 1) : 0;
-  return generate({count}, dtype, [=](int64_t i) {
+  return generate("linspace", {count}, dtype, at, [=](int64_t i) {
     return i + 1 == count && count > 1 ? stop : start + static_cast<double>(i) * step;
   });
 }
 
-Tensor eye(int64_t n, DType dtype) {
-  return generate({n, n}, dtype, [n](int64_t i) { return i / n == i % n ? 1.0 : 0.0; });
+Tensor eye(int64_t n, DType dtype, Caller at) {
+  return generate("eye", {n, n}, dtype, at, [n](int64_t i) { return i / n == i % n ? 1.0 : 0.0; });
 }
 
-Tensor tril_mask(int64_t rows, int64_t columns, int64_t k) {
-  return generate({rows, columns}, DType::boolean,
+Tensor tril_mask(int64_t rows, int64_t columns, int64_t k, Caller at) {
+  return generate("tril_mask", {rows, columns}, DType::boolean, at,
                   [=](int64_t i) { return i % columns <= i / columns + k ? 1.0 : 0.0; });
 }
 

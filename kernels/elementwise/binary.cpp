@@ -36,6 +36,23 @@ Row of_float(DType type) {
   return type == DType::f64 ? row<double, F> : row<float, F>;
 }
 
+// b (bool) ? scale a : 0, so that what is masked may be NaN or infinite.
+template <class T>
+void masked_scale_row(int64_t n, const Run& run) {
+  T* out = as<T>(run.data[0]);
+  const T* in = as<T>(run.data[1]);
+  const uint8_t* mask = as<uint8_t>(run.data[2]);
+  const T scale = static_cast<T>(run.parameter[0]);
+  if (run.stride[0] == 1 && run.stride[1] == 1 && run.stride[2] == 1) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) out[i] = mask[i] ? scale * in[i] : T(0);
+  } else {
+    for (int64_t i = 0; i < n; ++i) {
+      out[i * run.stride[0]] = mask[i * run.stride[2]] ? scale * in[i * run.stride[1]] : T(0);
+    }
+  }
+}
+
 Row row_for(Binary op, DType type) {
   switch (op) {
     case Binary::add:
@@ -55,6 +72,8 @@ Row row_for(Binary op, DType type) {
                    []<class T>(Type<T>) -> Row { return row<Compute<T>, AddScaled<Compute<T>>>; });
     case Binary::div:
       return of_float<Div>(type);
+    case Binary::masked_scale:
+      return type == DType::f64 ? masked_scale_row<double> : masked_scale_row<float>;
     case Binary::relu_gradient:
       return of_float<ReluGradient>(type);
     case Binary::tanh_gradient:
@@ -77,7 +96,8 @@ Row row_for(Binary op, DType type) {
 }  // namespace
 
 void binary(Binary op, ElementwiseArgs& args) {
-  run({row_for(op, args.compute), {args.compute, args.compute, args.compute}}, args);
+  DType second = op == Binary::masked_scale ? DType::boolean : args.compute;
+  run({row_for(op, args.compute), {args.compute, args.compute, second}}, args);
 }
 
 }  // namespace strata::cpu

@@ -67,6 +67,7 @@ enum class Binary : uint8_t {
   add_scaled,  // a + parameter b; integers need a whole parameter
   // Computed in f32 or f64.
   div,
+  masked_scale,  // b (bool) ? parameter a : 0
   // Gradients in one pass: first input what the forward pass kept, second the incoming gradient.
   // Kept is the result for relu, tanh and sigmoid, the input for the others.
   relu_gradient,

@@ -1,0 +1,216 @@
+// Random numbers on the CPU: words are made for 64 blocks at a time in a loop that vectorises, then
+// turned into values. See random.h.
+#include "kernels/random/random.h"
+
+#include <cmath>
+#include <utility>
+
+#include "kernels/common/parallel.h"
+#include "kernels/common/vec_math.h"
+#include "kernels/random/philox.h"
+
+namespace strata::cpu {
+namespace {
+
+constexpr int64_t piece = 256;           // words made at a time
+constexpr int64_t serial_words = 32768;  // fewer are not worth a second thread
+
+// words[0..256) of blocks first .. first + 63.
+void make_words(const Philox& philox, uint64_t first, uint32_t* words) {
+  alignas(64) uint32_t lanes[4][piece / 4];
+#pragma omp simd
+  for (int64_t b = 0; b < piece / 4; ++b) {
+    auto block = philox.block(first + static_cast<uint64_t>(b));
+    for (int w = 0; w < 4; ++w) lanes[w][b] = block[static_cast<size_t>(w)];
+  }
+  for (int64_t b = 0; b < piece / 4; ++b) {
+    for (int w = 0; w < 4; ++w) words[4 * b + w] = lanes[w][b];
+  }
+}
+
+// Calls body(words, begin, count) for pieces of the elements, each with its words.
+template <class Body>
+void for_each_piece(const RandomArgs& args, int64_t words_each, Body&& body) {
+  const Philox philox(args.seed);
+  int64_t step = piece / words_each, pieces = (args.count + step - 1) / step;
+  parallel_for(pieces, serial_words / piece, [&](int64_t first, int64_t last) {
+    alignas(64) uint32_t words[piece];
+    for (int64_t p = first; p < last; ++p) {
+      make_words(philox, args.offset + static_cast<uint64_t>(p) * (piece / 4), words);
+      body(words, p * step, std::min(step, args.count - p * step));
+    }
+  });
+}
+
+uint64_t join(const uint32_t* words) { return words[0] | static_cast<uint64_t>(words[1]) << 32; }
+
+// [0, 1) with as many bits as the type holds.
+float unit(const uint32_t* word, float) { return static_cast<float>(word[0] >> 8) * 0x1p-24f; }
+double unit(const uint32_t* word, double) {
+  return static_cast<double>(join(word) >> 11) * 0x1p-53;
+}
+
+// The largest value of T below `high`.
+template <class T>
+T next_below(double high) {
+  T value = static_cast<T>(static_cast<Compute<T>>(high));
+  if constexpr (std::is_floating_point_v<T>) {
+    while (static_cast<double>(value) >= high) value = std::nextafter(value, T(-INFINITY));
+  } else {
+    while (static_cast<double>(static_cast<float>(value)) >= high) {
+      bool negative = value.bits & 0x8000u, zero = (value.bits & 0x7fffu) == 0;
+      value.bits = static_cast<uint16_t>(zero       ? 0x8001u
+                                         : negative ? value.bits + 1
+                                                    : value.bits - 1);
+    }
+  }
+  return value;
+}
+
+// Two independent normals from two uniform numbers: a radius sqrt(-2 log u) and an angle. The
+// angle's word gives a quarter turn (top two bits) and a remainder of -1/8 to 1/8 turn.
+std::pair<float, float> box_muller(const uint32_t* word, float) {
+  float u = static_cast<float>(word[0]) * 0x1p-32f + 0x1p-33f;  // (0, 1]
+  float radius = std::sqrt(-2.0f * math::log(u));
+  float r =
+      static_cast<float>(static_cast<int32_t>(word[1] << 2)) * 3.6572951981e-10f;  // pi / 2^33
+  float sine = math::detail::sin_near_zero(r), cosine = math::detail::cos_near_zero(r);
+  uint32_t quarter = word[1] >> 30;
+  float x = quarter & 1u ? sine : cosine, y = quarter & 1u ? cosine : sine;
+  return {radius * (quarter == 1 || quarter == 2 ? -x : x), radius * (quarter >= 2 ? -y : y)};
+}
+
+// log u by 2 artanh(s), s = (m - 1) / (m + 1), u = m 2^e with m in [sqrt(1/2), sqrt(2)).
+double log_of(double u) {
+  uint64_t bits = std::bit_cast<uint64_t>(u) - 0x3fe6a09e667f3bcdu;
+  double e = static_cast<double>(static_cast<int64_t>(bits) >> 52);
+  double m = std::bit_cast<double>((bits & 0x000fffffffffffffu) + 0x3fe6a09e667f3bcdu);
+  double s = (m - 1.0) / (m + 1.0), square = s * s, sum = 0;
+  for (int k = 23; k >= 3; k -= 2) sum = (sum + 1.0 / k) * square;
+  return e * 0.69314718055994530942 + 2.0 * (s + s * sum);
+}
+std::pair<double, double> box_muller(const uint32_t* word, double) {
+  double u = static_cast<double>((join(word) >> 11) + 1) * 0x1p-53;  // (0, 1]
+  double radius = std::sqrt(-2.0 * log_of(u));
+  uint64_t turn = join(word + 2);
+  double r = static_cast<double>(static_cast<int64_t>(turn << 2)) * 8.5153039502163873e-20;
+  double square = r * r, sine = 0, cosine = 0;
+  for (int k = 19; k >= 3; k -= 2) sine = -(sine + 1.0) * square / (k * (k - 1));
+  for (int k = 20; k >= 2; k -= 2) cosine = -(cosine + 1.0) * square / (k * (k - 1));
+  sine = r + r * sine;
+  cosine += 1.0;
+  uint64_t quarter = turn >> 62;
+  double x = quarter & 1u ? sine : cosine, y = quarter & 1u ? cosine : sine;
+  return {radius * (quarter == 1 || quarter == 2 ? -x : x), radius * (quarter >= 2 ? -y : y)};
+}
+
+}  // namespace
+
+void uniform(const RandomArgs& args, double low, double high) {
+  visit_float(args.dtype, [&]<class T>(Type<T>) {
+    using C = Compute<T>;
+    const C start = static_cast<C>(low), width = static_cast<C>(high - low);
+    const T last = next_below<T>(high);
+    constexpr int64_t each = words_of(dtype_of<T>());
+    for_each_piece(args, each, [&](const uint32_t* words, int64_t begin, int64_t count) {
+      T* out = static_cast<T*>(args.out) + begin;
+      for (int64_t i = 0; i < count; ++i) {
+        T value = static_cast<T>(start + unit(words + i * each, C{}) * width);
+        out[i] = static_cast<C>(value) > static_cast<C>(last) ? last : value;
+      }
+    });
+  });
+}
+
+void normal(const RandomArgs& args, double mean, double deviation) {
+  visit_float(args.dtype, [&]<class T>(Type<T>) {
+    using C = Compute<T>;
+    const C centre = static_cast<C>(mean), spread = static_cast<C>(deviation);
+    constexpr int64_t each = words_of(dtype_of<T>());
+    for_each_piece(args, each, [&](const uint32_t* words, int64_t begin, int64_t count) {
+      alignas(64) C first[piece / 2], second[piece / 2];
+      for (int64_t i = 0; i < (count + 1) / 2; ++i) {
+        auto [x, y] = box_muller(words + 2 * i * each, C{});
+        first[i] = centre + spread * x;
+        second[i] = centre + spread * y;
+      }
+      T* out = static_cast<T*>(args.out) + begin;
+      for (int64_t i = 0; i < count; ++i)
+        out[i] = static_cast<T>(i % 2 ? second[i / 2] : first[i / 2]);
+    });
+  });
+}
+
+namespace {
+// floor(u range) for u = word / 2^64.
+uint64_t scaled(uint64_t word, uint64_t range) {
+  __extension__ using Wide = unsigned __int128;
+  return static_cast<uint64_t>((static_cast<Wide>(word) * range) >> 64);
+}
+}  // namespace
+
+void integers(const RandomArgs& args, int64_t low, uint64_t range) {
+  visit(args.dtype, [&]<class T>(Type<T>) {
+    if constexpr (std::is_integral_v<T>) {
+      for_each_piece(args, 2, [&](const uint32_t* words, int64_t begin, int64_t count) {
+        T* out = static_cast<T*>(args.out) + begin;
+        for (int64_t i = 0; i < count; ++i) {
+          uint64_t value = static_cast<uint64_t>(low) + scaled(join(words + 2 * i), range);
+          out[i] = static_cast<T>(static_cast<int64_t>(value));
+        }
+      });
+    }
+  });
+}
+
+void bernoulli(const RandomArgs& args, double p) {
+  uint64_t threshold = static_cast<uint64_t>(p * 0x1p32);
+  for_each_piece(args, 1, [&](const uint32_t* words, int64_t begin, int64_t count) {
+    bool* out = static_cast<bool*>(args.out) + begin;
+    for (int64_t i = 0; i < count; ++i) out[i] = words[i] < threshold;
+  });
+}
+
+void permutation(const RandomArgs& args) {
+  int64_t* out = static_cast<int64_t*>(args.out);
+  for (int64_t i = 0; i < args.count; ++i) out[i] = i;
+  const Philox philox(args.seed);
+  for (int64_t i = args.count - 1; i > 0; --i) {
+    auto block = philox.block(args.offset + static_cast<uint64_t>(i) / 2);
+    uint64_t word = join(block.data() + 2 * (i % 2));
+    std::swap(out[i], out[scaled(word, static_cast<uint64_t>(i) + 1)]);
+  }
+}
+
+int64_t choice(const RandomArgs& args, const void* weights, DType weight_type, int64_t columns) {
+  const Philox philox(args.seed);
+  int64_t* out = static_cast<int64_t*>(args.out);
+  visit_float(weight_type, [&]<class T>(Type<T>) {
+    parallel_for(
+        args.count, std::max<int64_t>(1, serial_words / columns), [&](int64_t first, int64_t last) {
+          for (int64_t row = first; row < last; ++row) {
+            const T* w = static_cast<const T*>(weights) + row * columns;
+            double sum = 0;
+            bool sound = true;
+            for (int64_t c = 0; c < columns; ++c) {
+              double value = static_cast<Compute<T>>(w[c]);
+              sound &= value >= 0;
+              sum += value;
+            }
+            out[row] = -1;
+            if (!sound || !(sum > 0) || std::isinf(sum)) continue;
+            auto block = philox.block(args.offset + static_cast<uint64_t>(row) / 2);
+            double target = unit(block.data() + 2 * (row % 2), double{}) * sum, reached = 0;
+            int64_t c = -1;
+            while (reached <= target) reached += static_cast<Compute<T>>(w[++c]);
+            out[row] = c;
+          }
+        });
+  });
+  for (int64_t row = 0; row < args.count; ++row) {
+    if (out[row] < 0) return row;
+  }
+  return -1;
+}
+
+}  // namespace strata::cpu
