@@ -1,0 +1,225 @@
+// Picks the code for a product: nothing to do, tiny loops, one row or column (sgemm, which is bound by
+// memory there and reads best), a oneDNN primitive, or our own blocked loops.
+#include "kernels/gemm/gemm.h"
+
+#include <algorithm>
+
+#include "kernels/dnnl/primitive.h"
+#include "kernels/gemm/loops.h"
+
+namespace strata::cpu {
+namespace {
+
+int64_t batch_count(const GemmArguments& g) {
+  int64_t count = 1;
+  for (int i = 0; i < g.batch_rank; ++i) count *= g.batch[i];
+  return count;
+}
+
+// The stride along an axis of size 1 means nothing: it is set to what a row-major matrix has.
+void normalize(int64_t rows, int64_t columns, int64_t* row, int64_t* column) {
+  if (columns == 1) *column = 1;
+  if (rows == 1) *row = *column == 1 ? columns : 1;
+}
+
+// Batch axes that a and b both step through evenly become one; size-1 axes go; and when b is the
+// same for all of the innermost batch axis and a's rows run on, that axis becomes rows.
+GemmArguments simplify(const GemmArguments& g) {
+  GemmArguments s = g;
+  s.batch_rank = 0;
+  for (int i = 0; i < g.batch_rank; ++i) {
+    if (g.batch[i] == 1) continue;
+    int last = s.batch_rank - 1;
+    if (last >= 0 && s.a_batch[last] == g.a_batch[i] * g.batch[i] &&
+        s.b_batch[last] == g.b_batch[i] * g.batch[i]) {
+      s.batch[last] *= g.batch[i];
+      s.a_batch[last] = g.a_batch[i];
+      s.b_batch[last] = g.b_batch[i];
+      continue;
+    }
+    s.batch[s.batch_rank] = g.batch[i];
+    s.a_batch[s.batch_rank] = g.a_batch[i];
+    s.b_batch[s.batch_rank++] = g.b_batch[i];
+  }
+  for (int last = s.batch_rank - 1; last >= 0 && s.b_batch[last] == 0; last = s.batch_rank - 1) {
+    if (s.M != 1 && s.a_batch[last] != s.M * s.a_row) break;
+    if (s.M == 1) s.a_row = s.a_batch[last];
+    s.M *= s.batch[last];
+    --s.batch_rank;
+  }
+  normalize(s.M, s.K, &s.a_row, &s.a_column);
+  normalize(s.K, s.N, &s.b_row, &s.b_column);
+  return s;
+}
+
+template <class T>
+void finish(const GemmArguments& g, T* c, int64_t rows) {
+  const T* bias = static_cast<const T*>(g.bias);
+  if (!bias && !g.relu) return;
+  for (int64_t i = 0; i < rows; ++i, c += g.N) {
+    if (bias) {
+      for (int64_t j = 0; j < g.N; ++j) c[j] += bias[j];
+    }
+    if (g.relu) {
+      for (int64_t j = 0; j < g.N; ++j) c[j] = std::max(c[j], T(0));
+    }
+  }
+}
+
+// Calls body(batch index, offset in a, offset in b) for batches begin..end.
+template <class Body>
+void for_each_batch(const GemmArguments& g, int64_t begin, int64_t end, Body&& body) {
+  for (int64_t index = begin; index < end; ++index) {
+    int64_t rest = index, a = 0, b = 0;
+    for (int i = g.batch_rank - 1; i >= 0; --i) {
+      int64_t place = rest % g.batch[i];
+      rest /= g.batch[i];
+      a += place * g.a_batch[i];
+      b += place * g.b_batch[i];
+    }
+    body(index, a, b);
+  }
+}
+
+// T computes as Element: unsigned types for the integers, whose overflow is defined.
+template <class T>
+void gemm_loops(const GemmArguments& g) {
+  int64_t batches = batch_count(g), size = g.M * g.N;
+  auto one = [&](int64_t index, int64_t a_offset, int64_t b_offset, bool parallel) {
+    loops::Strided<T> a{static_cast<const T*>(g.a) + a_offset, g.a_row, g.a_column};
+    loops::Strided<T> b{static_cast<const T*>(g.b) + b_offset, g.b_row, g.b_column};
+    T* c = static_cast<T*>(g.c) + index * size;
+    if (parallel) {
+      loops::multiply_parallel(g.M, g.N, g.K, a, b, c, g.N);
+    } else {
+      loops::multiply_any(g.M, g.N, g.K, a, b, c, g.N, false);
+    }
+  };
+  if (batches < 2 * thread_count()) {
+    for_each_batch(g, 0, batches, [&](int64_t i, int64_t a, int64_t b) { one(i, a, b, true); });
+  } else {
+    int64_t grain = (1 << 18) / std::max<int64_t>(1, size * g.K) + 1;
+    parallel_for(batches, grain, [&](int64_t begin, int64_t end) {
+      for_each_batch(g, begin, end,
+                     [&](int64_t i, int64_t a, int64_t b) { one(i, a, b, false); });
+    });
+  }
+  finish(g, static_cast<T*>(g.c), batches * g.M);
+}
+
+// oneDNN reads a matrix whose rows or whose columns are dense and do not overlap.
+bool dense(int64_t row, int64_t column, int64_t rows, int64_t columns) {
+  return (column == 1 && row >= columns) || (row == 1 && column >= rows);
+}
+
+// A row or a column times a matrix: one reading of the matrix, which sgemm does at memory speed and
+// the matmul primitive at a third of it.
+bool vector_product(const GemmArguments& g) {
+  if (g.batch_rank > 0 || (g.M > 1 && g.N > 1)) return false;
+  bool a_transposed = g.a_column != 1, b_transposed = g.b_column != 1;
+  int64_t a_stride = a_transposed ? g.a_column : std::max(g.a_row, g.K);
+  int64_t b_stride = b_transposed ? g.b_column : std::max(g.b_row, g.N);
+  if (a_transposed && g.a_row != 1 && g.M > 1) return false;
+  if (b_transposed && g.b_row != 1 && g.K > 1) return false;
+  if (a_stride < (a_transposed ? g.M : g.K) || b_stride < (b_transposed ? g.K : g.N)) return false;
+  auto status = dnnl_sgemm(a_transposed ? 'T' : 'N', b_transposed ? 'T' : 'N', g.M, g.N, g.K, 1.0f,
+                           static_cast<const float*>(g.a), a_stride, static_cast<const float*>(g.b),
+                           b_stride, 0.0f, static_cast<float*>(g.c), g.N);
+  if (status != dnnl_success) return false;
+  finish(g, static_cast<float*>(g.c), g.M);
+  return true;
+}
+
+struct Product {
+  onednn::Prepared primitive;  // empty: oneDNN has nothing better than our loops
+  bool has_bias = false;
+};
+
+Product make_product(const GemmArguments& g) {
+  onednn::Sizes a, b, c, bias, a_strides, b_strides;
+  for (int i = 0; i < g.batch_rank; ++i) {
+    a.push_back(g.a_batch[i] ? g.batch[i] : 1);
+    b.push_back(g.b_batch[i] ? g.batch[i] : 1);
+    c.push_back(g.batch[i]);
+    bias.push_back(1);
+    a_strides.push_back(g.a_batch[i] ? g.a_batch[i] : 1);
+    b_strides.push_back(g.b_batch[i] ? g.b_batch[i] : 1);
+  }
+  auto append = [](onednn::Sizes& sizes, int64_t x, int64_t y) {
+    sizes.push_back(x);
+    sizes.push_back(y);
+  };
+  append(a, g.M, g.K);
+  append(b, g.K, g.N);
+  append(c, g.M, g.N);
+  append(bias, 1, g.N);
+  append(a_strides, g.a_row, g.a_column);
+  append(b_strides, g.b_row, g.b_column);
+  auto a_layout = onednn::layout(a, a_strides), b_layout = onednn::layout(b, b_strides);
+  auto c_layout = onednn::row_major(c), bias_layout = onednn::row_major(bias);
+  try {
+    auto description = onednn::describe_matmul(a_layout, b_layout, g.bias ? &bias_layout : nullptr,
+                                               c_layout, {.relu = g.relu});
+    if (onednn::is_reference(description)) return {};
+    std::vector<onednn::Prepared::Argument> arguments = {{DNNL_ARG_SRC, a_layout},
+                                                         {DNNL_ARG_WEIGHTS, b_layout},
+                                                         {DNNL_ARG_DST, c_layout}};
+    if (g.bias) arguments.push_back({DNNL_ARG_BIAS, bias_layout});
+    return {{dnnl::matmul(description), arguments}, g.bias != nullptr};
+  } catch (const dnnl::error&) {
+    return {};  // not implemented for these strides
+  }
+}
+
+bool gemm_primitive(const GemmArguments& g) {
+  if (!dense(g.a_row, g.a_column, g.M, g.K) || !dense(g.b_row, g.b_column, g.K, g.N)) return false;
+  for (int i = 0; i < g.batch_rank; ++i) {
+    if (g.a_batch[i] < 0 || g.b_batch[i] < 0) return false;
+  }
+  static thread_local onednn::Cache<Product> cache;
+  onednn::Key key(0);
+  key << g.M << g.N << g.K << g.a_row << g.a_column << g.b_row << g.b_column;
+  key << (g.bias != nullptr) * 2 + g.relu << g.batch_rank;
+  for (int i = 0; i < g.batch_rank; ++i) key << g.batch[i] << g.a_batch[i] << g.b_batch[i];
+  Product& product = cache.find_or_make(key, [&] { return make_product(g); });
+  if (!product.primitive) return false;
+  if (product.has_bias) {
+    product.primitive.run({g.a, g.b, g.c, g.bias});
+  } else {
+    product.primitive.run({g.a, g.b, g.c});
+  }
+  return true;
+}
+
+void gemm_f32(const GemmArguments& g) {
+  if (g.batch_rank == 0 && g.M * g.N * g.K <= loops::small_product) return gemm_loops<float>(g);
+  if (vector_product(g) || gemm_primitive(g)) return;
+  gemm_loops<float>(g);
+}
+
+template <class T>
+void fill_empty(const GemmArguments& g) {
+  int64_t rows = batch_count(g) * g.M;
+  T* c = static_cast<T*>(g.c);
+  std::fill(c, c + rows * g.N, T(0));
+  finish(g, c, rows);
+}
+
+}  // namespace
+
+void gemm(const GemmArguments& arguments) {
+  if (arguments.M == 0 || arguments.N == 0 || batch_count(arguments) == 0) return;
+  GemmArguments g = simplify(arguments);
+  switch (g.dtype) {
+    case DType::f64:
+      return g.K == 0 ? fill_empty<double>(g) : gemm_loops<double>(g);
+    case DType::i64:
+      return g.K == 0 ? fill_empty<uint64_t>(g) : gemm_loops<uint64_t>(g);
+    case DType::i32:
+      return g.K == 0 ? fill_empty<uint32_t>(g) : gemm_loops<uint32_t>(g);
+    default:
+      return g.K == 0 ? fill_empty<float>(g) : gemm_f32(g);
+  }
+}
+
+}  // namespace strata::cpu
