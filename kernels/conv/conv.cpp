@@ -1,5 +1,5 @@
-// Convolutions in f32 on oneDNN: primitives cached, weights reordered on the way, bias, residual and
-// ReLU in the same pass. Other types, and shapes that oneDNN has only reference code for, go to
+// Convolutions in f32 on oneDNN: primitives cached, weights reordered on the way, bias, residual
+// and ReLU in the same pass. Other types, and shapes that oneDNN has only reference code for, go to
 // kernels/conv/loops.h.
 #include "kernels/conv/conv.h"
 
@@ -94,8 +94,7 @@ Convolution make_convolution(Make&& make) {
 
 Convolution make_forward(const ConvShape& k, bool bias, bool residual, bool relu) {
   auto layouts = layouts_of(k, bias);
-  auto description =
-      onednn::describe_convolution(layouts, {.add_to_out = residual, .relu = relu});
+  auto description = onednn::describe_convolution(layouts, {.add_to_out = residual, .relu = relu});
   if (onednn::is_reference(description)) return {};
   Layout plain = plain_weight(k), weight = description.weights_desc();
   Convolution convolution;
@@ -127,9 +126,8 @@ Convolution make_weight_gradient(const ConvShape& k, bool bias) {
   if (onednn::is_reference(description)) return {};
   Layout plain = plain_weight(k), weight = description.diff_weights_desc();
   Convolution convolution;
-  std::vector<Prepared::Argument> arguments = {{DNNL_ARG_SRC, layouts.x},
-                                               {DNNL_ARG_DIFF_DST, layouts.out},
-                                               {DNNL_ARG_DIFF_WEIGHTS, weight}};
+  std::vector<Prepared::Argument> arguments = {
+      {DNNL_ARG_SRC, layouts.x}, {DNNL_ARG_DIFF_DST, layouts.out}, {DNNL_ARG_DIFF_WEIGHTS, weight}};
   if (bias) arguments.push_back({DNNL_ARG_DIFF_BIAS, layouts.bias});
   convolution.primitive = {dnnl::convolution_backward_weights(description), arguments};
   convolution.set_reorder(weight, plain, weight.get_size());
@@ -203,9 +201,8 @@ bool input_gradient_f32(const ConvShape& k, const void* gradient, const void* we
 
 bool weight_gradient_f32(const ConvShape& k, const void* x, const void* gradient, void* out,
                          void* bias_out) {
-  Convolution& convolution = cached(key_of(weight_gradient, k, bias_out ? 1 : 0), [&] {
-    return make_weight_gradient(k, bias_out != nullptr);
-  });
+  Convolution& convolution = cached(key_of(weight_gradient, k, bias_out ? 1 : 0),
+                                    [&] { return make_weight_gradient(k, bias_out != nullptr); });
   if (!convolution.primitive) return false;
   void* raw = convolution.reorder ? weight_buffer(convolution.weight_bytes) : out;
   if (bias_out) {

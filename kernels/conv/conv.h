@@ -1,14 +1,14 @@
 // Two-dimensional convolutions (cross-correlations) and their two gradients; images NHWC, weights
 // OHWI.
 //
-//   out[n, p, q, o]  = sum over r, s, c of x[n, p sh - top + r dh, q sw - left + s dw, c] w[o, r, s, c]
-//   gx[n, h, w, c]   = sum over r, s, o of g[n, p, q, o] w[o, r, s, c]     where p, q meet h, w
-//   gw[o, r, s, c]   = sum over n, p, q of g[n, p, q, o] x[n, ..., ..., c]
+//   out[n, p, q, o]  = sum over r, s, c of x[n, p sh - top + r dh, q sw - left + s dw, c] w[o, r,
+//   s, c] gx[n, h, w, c]   = sum over r, s, o of g[n, p, q, o] w[o, r, s, c]     where p, q meet h,
+//   w gw[o, r, s, c]   = sum over n, p, q of g[n, p, q, o] x[n, ..., ..., c]
 //
-// with c running over the channels of o's group. Each costs 2 N P Q O R S C / groups operations; the
-// least traffic is each of the three arrays once: a 3x3 convolution 64 -> 64 of a 32x32 image does
-// 72 operations a byte, a depthwise 3x3 about 2, so the first is bound by arithmetic, the second by
-// memory.
+// with c running over the channels of o's group. Each costs 2 N P Q O R S C / groups operations;
+// the least traffic is each of the three arrays once: a 3x3 convolution 64 -> 64 of a 32x32 image
+// does 72 operations a byte, a depthwise 3x3 about 2, so the first is bound by arithmetic, the
+// second by memory.
 //
 // f32 stands on oneDNN (NHWC as it is; the weight is reordered to the blocked layout the kernel
 // wants, R S C O elements a call, small beside the work); f64, and what oneDNN refuses, on our own

@@ -49,85 +49,88 @@ void conv2d(const ConvShape& k, const T* x, const T* weight, const T* bias, cons
             bool relu, T* out) {
   int64_t C = k.C / k.groups, O = k.O / k.groups, kernel = k.R * k.S * C;
   int64_t row_cost = k.Q * k.O * kernel;
-  parallel_for(k.N * k.P, (1 << 18) / std::max<int64_t>(row_cost, 1) + 1,
-               [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      int64_t n = row / k.P, p = row % k.P;
-      T* out_row = out + row * k.Q * k.O;
-      for (int64_t i = 0; i < k.Q * k.O; ++i) out_row[i] = bias ? bias[i % k.O] : T(0);
-      for (int64_t r = 0; r < k.R; ++r) {
-        int64_t h = p * k.stride_h - k.top + r * k.dilation_h;
-        if (h < 0 || h >= k.H) continue;
-        const T* x_row = x + (n * k.H + h) * k.W * k.C;
-        for_each_place(k, [&](int64_t group, int64_t q0, int64_t q1, int64_t w0, int64_t s) {
-          Strided<T> a{x_row + w0 * k.C + group * C, k.stride_w * k.C, 1};
-          Strided<T> b{weight + group * O * kernel + (r * k.S + s) * C, 1, kernel};
-          multiply_any(q1 - q0, O, C, a, b, out_row + q0 * k.O + group * O, k.O, true);
-        });
-      }
-      const T* residual_row = residual ? residual + row * k.Q * k.O : nullptr;
-      if (!residual && !relu) continue;
-      for (int64_t i = 0; i < k.Q * k.O; ++i) {
-        T value = out_row[i] + (residual_row ? residual_row[i] : T(0));
-        out_row[i] = relu ? std::max(value, T(0)) : value;
-      }
-    }
-  });
+  parallel_for(
+      k.N * k.P, (1 << 18) / std::max<int64_t>(row_cost, 1) + 1, [&](int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; ++row) {
+          int64_t n = row / k.P, p = row % k.P;
+          T* out_row = out + row * k.Q * k.O;
+          for (int64_t i = 0; i < k.Q * k.O; ++i) out_row[i] = bias ? bias[i % k.O] : T(0);
+          for (int64_t r = 0; r < k.R; ++r) {
+            int64_t h = p * k.stride_h - k.top + r * k.dilation_h;
+            if (h < 0 || h >= k.H) continue;
+            const T* x_row = x + (n * k.H + h) * k.W * k.C;
+            for_each_place(k, [&](int64_t group, int64_t q0, int64_t q1, int64_t w0, int64_t s) {
+              Strided<T> a{x_row + w0 * k.C + group * C, k.stride_w * k.C, 1};
+              Strided<T> b{weight + group * O * kernel + (r * k.S + s) * C, 1, kernel};
+              multiply_any(q1 - q0, O, C, a, b, out_row + q0 * k.O + group * O, k.O, true);
+            });
+          }
+          const T* residual_row = residual ? residual + row * k.Q * k.O : nullptr;
+          if (!residual && !relu) continue;
+          for (int64_t i = 0; i < k.Q * k.O; ++i) {
+            T value = out_row[i] + (residual_row ? residual_row[i] : T(0));
+            out_row[i] = relu ? std::max(value, T(0)) : value;
+          }
+        }
+      });
 }
 
 template <class T>
 void conv2d_input_gradient(const ConvShape& k, const T* gradient, const T* weight, T* out) {
   int64_t C = k.C / k.groups, O = k.O / k.groups, kernel = k.R * k.S * C;
   int64_t row_cost = k.Q * k.O * kernel;
-  parallel_for(k.N * k.H, (1 << 18) / std::max<int64_t>(row_cost, 1) + 1,
-               [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      int64_t n = row / k.H, h = row % k.H;
-      T* out_row = out + row * k.W * k.C;
-      std::fill(out_row, out_row + k.W * k.C, T(0));
-      for (int64_t r = 0; r < k.R; ++r) {
-        int64_t steps = h + k.top - r * k.dilation_h, p = steps / k.stride_h;
-        if (steps < 0 || steps % k.stride_h != 0 || p >= k.P) continue;
-        const T* g_row = gradient + (n * k.P + p) * k.Q * k.O;
-        for_each_place(k, [&](int64_t group, int64_t q0, int64_t q1, int64_t w0, int64_t s) {
-          Strided<T> a{g_row + q0 * k.O + group * O, k.O, 1};
-          Strided<T> b{weight + group * O * kernel + (r * k.S + s) * C, kernel, 1};
-          multiply_any(q1 - q0, C, O, a, b, out_row + w0 * k.C + group * C, k.stride_w * k.C, true);
-        });
-      }
-    }
-  });
+  parallel_for(
+      k.N * k.H, (1 << 18) / std::max<int64_t>(row_cost, 1) + 1, [&](int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; ++row) {
+          int64_t n = row / k.H, h = row % k.H;
+          T* out_row = out + row * k.W * k.C;
+          std::fill(out_row, out_row + k.W * k.C, T(0));
+          for (int64_t r = 0; r < k.R; ++r) {
+            int64_t steps = h + k.top - r * k.dilation_h, p = steps / k.stride_h;
+            if (steps < 0 || steps % k.stride_h != 0 || p >= k.P) continue;
+            const T* g_row = gradient + (n * k.P + p) * k.Q * k.O;
+            for_each_place(k, [&](int64_t group, int64_t q0, int64_t q1, int64_t w0, int64_t s) {
+              Strided<T> a{g_row + q0 * k.O + group * O, k.O, 1};
+              Strided<T> b{weight + group * O * kernel + (r * k.S + s) * C, kernel, 1};
+              multiply_any(q1 - q0, C, O, a, b, out_row + w0 * k.C + group * C, k.stride_w * k.C,
+                           true);
+            });
+          }
+        }
+      });
 }
 
 // Rows of the gradient are summed in a fixed number of chunks, each with a weight gradient of its
 // own, and the chunks in order: the order does not depend on the thread count.
 template <class T>
-void conv2d_weight_gradient(const ConvShape& k, const T* x, const T* gradient, T* out, T* bias_out) {
+void conv2d_weight_gradient(const ConvShape& k, const T* x, const T* gradient, T* out,
+                            T* bias_out) {
   constexpr int64_t chunks = 16;
   int64_t C = k.C / k.groups, O = k.O / k.groups, kernel = k.R * k.S * C;
   int64_t size = k.O * kernel, rows = k.N * k.P;
   std::vector<T> partial(static_cast<size_t>(chunks * (size + k.O)), T(0));
-  parallel_chunks(rows, std::max<int64_t>(1, (rows + chunks - 1) / chunks),
-                  [&](int64_t chunk, int64_t begin, int64_t end) {
-    T* sum = partial.data() + chunk * (size + k.O);
-    T* bias_sum = sum + size;
-    for (int64_t row = begin; row < end; ++row) {
-      int64_t n = row / k.P, p = row % k.P;
-      const T* g_row = gradient + row * k.Q * k.O;
-      for (int64_t i = 0; i < k.Q * k.O; ++i) bias_sum[i % k.O] += g_row[i];
-      for (int64_t r = 0; r < k.R; ++r) {
-        int64_t h = p * k.stride_h - k.top + r * k.dilation_h;
-        if (h < 0 || h >= k.H) continue;
-        const T* x_row = x + (n * k.H + h) * k.W * k.C;
-        for_each_place(k, [&](int64_t group, int64_t q0, int64_t q1, int64_t w0, int64_t s) {
-          Strided<T> a{g_row + q0 * k.O + group * O, 1, k.O};
-          Strided<T> b{x_row + w0 * k.C + group * C, k.stride_w * k.C, 1};
-          multiply_any(O, C, q1 - q0, a, b, sum + group * O * kernel + (r * k.S + s) * C, kernel,
-                       true);
-        });
-      }
-    }
-  });
+  parallel_chunks(
+      rows, std::max<int64_t>(1, (rows + chunks - 1) / chunks),
+      [&](int64_t chunk, int64_t begin, int64_t end) {
+        T* sum = partial.data() + chunk * (size + k.O);
+        T* bias_sum = sum + size;
+        for (int64_t row = begin; row < end; ++row) {
+          int64_t n = row / k.P, p = row % k.P;
+          const T* g_row = gradient + row * k.Q * k.O;
+          for (int64_t i = 0; i < k.Q * k.O; ++i) bias_sum[i % k.O] += g_row[i];
+          for (int64_t r = 0; r < k.R; ++r) {
+            int64_t h = p * k.stride_h - k.top + r * k.dilation_h;
+            if (h < 0 || h >= k.H) continue;
+            const T* x_row = x + (n * k.H + h) * k.W * k.C;
+            for_each_place(k, [&](int64_t group, int64_t q0, int64_t q1, int64_t w0, int64_t s) {
+              Strided<T> a{g_row + q0 * k.O + group * O, 1, k.O};
+              Strided<T> b{x_row + w0 * k.C + group * C, k.stride_w * k.C, 1};
+              multiply_any(O, C, q1 - q0, a, b, sum + group * O * kernel + (r * k.S + s) * C,
+                           kernel, true);
+            });
+          }
+        }
+      });
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
     const T* sum = partial.data() + chunk * (size + k.O);
     for (int64_t i = 0; i < size; ++i) out[i] = chunk ? out[i] + sum[i] : sum[i];

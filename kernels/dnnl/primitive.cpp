@@ -103,11 +103,11 @@ dnnl::convolution_backward_data::primitive_desc describe_convolution_input_gradi
     const ConvolutionLayouts& l) {
   auto hint = describe_forward(l, {});
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine(), direct,     l.x,             l.weight,      l.out,
-          l.stride, l.dilation, l.padding_begin, l.padding_end, hint};
+  return {engine(),   direct,          l.x,           l.weight, l.out, l.stride,
+          l.dilation, l.padding_begin, l.padding_end, hint};
 #else
-  dnnl::convolution_backward_data::desc description(
-      direct, l.x, l.weight, l.out, l.stride, l.dilation, l.padding_begin, l.padding_end);
+  dnnl::convolution_backward_data::desc description(direct, l.x, l.weight, l.out, l.stride,
+                                                    l.dilation, l.padding_begin, l.padding_end);
   return {description, engine(), hint};
 #endif
 }
@@ -116,12 +116,11 @@ dnnl::convolution_backward_weights::primitive_desc describe_convolution_weight_g
     const ConvolutionLayouts& l) {
   auto hint = describe_forward(l, {});
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine(), direct,     l.x,             l.weight,      l.bias, l.out,
-          l.stride, l.dilation, l.padding_begin, l.padding_end, hint};
+  return {engine(),   direct,          l.x,           l.weight, l.bias, l.out, l.stride,
+          l.dilation, l.padding_begin, l.padding_end, hint};
 #else
-  dnnl::convolution_backward_weights::desc description(direct, l.x, l.weight, l.bias, l.out,
-                                                       l.stride, l.dilation, l.padding_begin,
-                                                       l.padding_end);
+  dnnl::convolution_backward_weights::desc description(
+      direct, l.x, l.weight, l.bias, l.out, l.stride, l.dilation, l.padding_begin, l.padding_end);
   return {description, engine(), hint};
 #endif
 }

@@ -1,13 +1,14 @@
 // A thin wrapper of oneDNN: the engine, the stream, and a cache of primitives.
 //
-// Making a primitive (oneDNN's word for a kernel compiled for one set of shapes) costs about 200 us;
-// running one costs a few hundred ns more than its arithmetic. A training step repeats its shapes,
-// so each primitive is made once and kept with the memory objects of its arguments; a call looks it
-// up, sets the pointers and runs it. The cache belongs to a thread (memory objects hold pointers and
-// must not be shared), holds the most recent few thousand entries, and is keyed by everything the
-// primitive was made from: sizes, strides, epilogue and the number of threads.
+// Making a primitive (oneDNN's word for a kernel compiled for one set of shapes) costs about 200
+// us; running one costs a few hundred ns more than its arithmetic. A training step repeats its
+// shapes, so each primitive is made once and kept with the memory objects of its arguments; a call
+// looks it up, sets the pointers and runs it. The cache belongs to a thread (memory objects hold
+// pointers and must not be shared), holds the most recent few thousand entries, and is keyed by
+// everything the primitive was made from: sizes, strides, epilogue and the number of threads.
 //
-// The constructors of oneDNN 2 and 3 differ; the difference ends here, in the functions describe_*().
+// The constructors of oneDNN 2 and 3 differ; the difference ends here, in the functions
+// describe_*().
 #pragma once
 
 #include <array>
@@ -129,8 +130,8 @@ class Prepared {
 Prepared prepare_reorder(const Layout& from, const Layout& to);
 
 // What follows the product or convolution in the same pass: adding what `out` holds already, then
-// max(0, .). (oneDNN 2.6 can also add another tensor, "binary", but gives wrong numbers in one of its
-// implementations and loses its fastest one.)
+// max(0, .). (oneDNN 2.6 can also add another tensor, "binary", but gives wrong numbers in one of
+// its implementations and loses its fastest one.)
 struct Epilogue {
   bool add_to_out = false;
   bool relu = false;

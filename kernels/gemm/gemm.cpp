@@ -1,5 +1,5 @@
-// Picks the code for a product: nothing to do, tiny loops, one row or column (sgemm, which is bound by
-// memory there and reads best), a oneDNN primitive, or our own blocked loops.
+// Picks the code for a product: nothing to do, tiny loops, one row or column (sgemm, which is bound
+// by memory there and reads best), a oneDNN primitive, or our own blocked loops.
 #include "kernels/gemm/gemm.h"
 
 #include <algorithm>
@@ -100,8 +100,7 @@ void gemm_loops(const GemmArguments& g) {
   } else {
     int64_t grain = (1 << 18) / std::max<int64_t>(1, size * g.K) + 1;
     parallel_for(batches, grain, [&](int64_t begin, int64_t end) {
-      for_each_batch(g, begin, end,
-                     [&](int64_t i, int64_t a, int64_t b) { one(i, a, b, false); });
+      for_each_batch(g, begin, end, [&](int64_t i, int64_t a, int64_t b) { one(i, a, b, false); });
     });
   }
   finish(g, static_cast<T*>(g.c), batches * g.M);
@@ -161,9 +160,8 @@ Product make_product(const GemmArguments& g) {
     auto description = onednn::describe_matmul(a_layout, b_layout, g.bias ? &bias_layout : nullptr,
                                                c_layout, {.relu = g.relu});
     if (onednn::is_reference(description)) return {};
-    std::vector<onednn::Prepared::Argument> arguments = {{DNNL_ARG_SRC, a_layout},
-                                                         {DNNL_ARG_WEIGHTS, b_layout},
-                                                         {DNNL_ARG_DST, c_layout}};
+    std::vector<onednn::Prepared::Argument> arguments = {
+        {DNNL_ARG_SRC, a_layout}, {DNNL_ARG_WEIGHTS, b_layout}, {DNNL_ARG_DST, c_layout}};
     if (g.bias) arguments.push_back({DNNL_ARG_BIAS, bias_layout});
     return {{dnnl::matmul(description), arguments}, g.bias != nullptr};
   } catch (const dnnl::error&) {

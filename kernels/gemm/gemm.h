@@ -3,8 +3,8 @@
 //   C[b, i, j] = sum over k of A[b, i, k] B[b, k, j] + bias[j]
 //
 // Cost of one matrix: 2 M N K operations; M K + K N + M N elements moved at least. At 256^3 that is
-// 43 operations a byte of f32: bound by arithmetic. With M = 1 it is half an operation a byte: bound
-// by the reading of B.
+// 43 operations a byte of f32: bound by arithmetic. With M = 1 it is half an operation a byte:
+// bound by the reading of B.
 //
 // f32 stands on oneDNN, with its primitives cached; f64, i32 and i64 on our own blocked loops
 // (kernels/gemm/loops.h). Integers wrap. f32 results are the same for the same shapes, thread count

@@ -4,10 +4,10 @@
 //   C[i, j] (+)= sum over k of A[i, k] B[k, j]         2 M N K operations
 //
 // The classic blocking (Goto and van de Geijn 2008, "Anatomy of high-performance matrix
-// multiplication"): a block of B is packed so that its rows lie one vector after another, a block of
-// A so that `tile_rows` of its elements do, and the innermost loop keeps a tile of C, tile_rows x
-// tile_columns, in registers over the whole depth of the block. Packing makes every stride equal and
-// pads edges with zeros, so there is one inner loop and no remainder code.
+// multiplication"): a block of B is packed so that its rows lie one vector after another, a block
+// of A so that `tile_rows` of its elements do, and the innermost loop keeps a tile of C, tile_rows
+// x tile_columns, in registers over the whole depth of the block. Packing makes every stride equal
+// and pads edges with zeros, so there is one inner loop and no remainder code.
 //
 // Each element of C is summed over k in the same order wherever it falls in a tile and however many
 // threads there are: results do not depend on the thread count.
