@@ -2,6 +2,7 @@
 // activation. Off, each costs one test of a thread-local pointer.
 //
 // Observers nest: the newest sees an event first, then the older ones. They belong to a thread.
+// Nothing is observed while a callback runs, so callbacks may use ops and run modules themselves.
 #pragma once
 
 #include <functional>

@@ -65,6 +65,7 @@ struct Node : Counted {
   Tensor pending;
   uint64_t visited = 0;
   bool useful = false;  // leads to a node whose gradient is wanted
+  Node* next_dead = nullptr;
 
   bool is_leaf() const { return inputs.empty(); }
   // Frees long chains without recursion.
@@ -104,7 +105,8 @@ Tensor attach(Tensor out, const char* op, Caller at, TensorRefs inputs, TensorRe
 Tensor attach(Tensor out, const char* op, Caller at, std::span<const Tensor> inputs,
               TensorRefs saved, Vjp vjp);
 extern thread_local bool grad_mode;
-extern thread_local bool watching;  // an observer or anomaly mode is on
+extern thread_local bool watching;  // anomaly mode is on
+extern thread_local bool in_vjp;    // ops serve a backward pass, which checks its gradients itself
 }  // namespace detail
 
 template <class F>
@@ -167,7 +169,8 @@ void remove_hook(const Tensor& tensor, int handle);
 
 // Runs f without keeping what it saves, and again in the backward pass: memory for time (Chen et
 // al. 2016, "Training deep nets with sublinear memory cost"). `parameters` are the tensors f uses
-// besides its inputs that want gradients. Random numbers drawn inside repeat.
+// besides its inputs that want gradients; they must not depend on the inputs or on each other.
+// Random numbers drawn inside repeat.
 Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>&)>& f,
                   const std::vector<Tensor>& inputs, const std::vector<Tensor>& parameters = {},
                   Caller at = Caller::here());

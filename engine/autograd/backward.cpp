@@ -11,6 +11,17 @@ namespace strata {
 namespace {
 
 std::atomic<uint64_t> next_pass{1};
+std::atomic<int> next_hook{0};
+
+// Values a vjp computes on its way need not be finite; the gradients it returns must be.
+class InVjp {
+ public:
+  explicit InVjp(bool inside) : previous_(detail::in_vjp) { detail::in_vjp = inside; }
+  ~InVjp() { detail::in_vjp = previous_; }
+
+ private:
+  bool previous_;
+};
 
 void check_anomaly(const Node& node, const Tensor& gradient, int input) {
   for (double value : gradient.to_vector<double>()) {
@@ -49,15 +60,16 @@ void accumulate(Node& node, Tensor gradient, const Node* source, int input) {
            "the gradient {} of input {} does not fit its shape {}", describe(gradient), input,
            to_string(node.shape));
     }
+    if (gradient.shape() != joint) gradient = gradient.expand(joint);
     gradient = sum_to(gradient, node.shape);
-    if (gradient.shape() != node.shape) gradient = gradient.expand(node.shape);
   }
   if (gradient.dtype() != node.dtype) gradient = gradient.to(node.dtype);
   node.pending = node.pending.defined() ? node.pending + gradient : std::move(gradient);
 }
 
 Tensor run_hooks(const Node& node, Tensor gradient) {
-  for (auto& [handle, hook] : node.hooks) {
+  auto hooks = node.hooks;  // a hook may remove itself
+  for (auto& [handle, hook] : hooks) {
     Tensor other = hook(gradient);
     if (other.defined()) gradient = other;
   }
@@ -87,7 +99,9 @@ class Pass {
       node->pending = Tensor();
       node->useful = wanted.empty();
     }
-    for (auto& node : wanted) node->useful = true;
+    for (auto& node : wanted) {
+      if (!nodes_.empty() && node->visited == nodes_[0]->visited) node->useful = true;
+    }
     for (auto node = nodes_.rbegin(); node != nodes_.rend() && !wanted.empty(); ++node) {
       for (auto& input : (*node)->inputs) (*node)->useful |= input && input->useful;
     }
@@ -124,20 +138,24 @@ class Pass {
   void propagate(Node& node, const Tensor& gradient, bool keep) {
     bool any = false;
     for (auto& input : node.inputs) any |= input && input->useful;
-    if (any) {
-      check_not_freed(node);
-      Gradients gradients = node.vjp(gradient, Saved(node));
-      for (size_t i = 0; i < node.inputs.size() && i < gradients.size(); ++i) {
-        if (!node.inputs[i] || !node.inputs[i]->useful || !gradients[i].defined()) continue;
-        if (AnomalyMode::active()) check_anomaly(node, gradients[i], static_cast<int>(i));
-        accumulate(*node.inputs[i], std::move(gradients[i]), &node, static_cast<int>(i));
-      }
+    if (!any) return;  // the pass ends here; what lies below is not its to free
+    check_not_freed(node);
+    Gradients gradients = run_vjp(node, gradient);
+    for (size_t i = 0; i < node.inputs.size() && i < gradients.size(); ++i) {
+      if (!node.inputs[i] || !node.inputs[i]->useful || !gradients[i].defined()) continue;
+      if (AnomalyMode::active()) check_anomaly(node, gradients[i], static_cast<int>(i));
+      accumulate(*node.inputs[i], std::move(gradients[i]), &node, static_cast<int>(i));
     }
     if (!keep) {
       node.saved.clear();
       node.vjp = nullptr;
       node.freed = true;
     }
+  }
+
+  static Gradients run_vjp(Node& node, const Tensor& gradient) {
+    InVjp inside(true);
+    return node.vjp(gradient, Saved(node));
   }
 
   static inline thread_local int depth = 0;
@@ -241,15 +259,21 @@ int register_hook(const Tensor& tensor, TensorHook hook, Caller at) {
     fail("register_hook", at, "{} does not require a gradient, so none will reach it",
          describe(tensor));
   }
-  auto& hooks = tensor.node()->hooks;
-  int handle = hooks.empty() ? 0 : hooks.back().first + 1;
-  hooks.emplace_back(handle, std::move(hook));
+  int handle = next_hook.fetch_add(1, std::memory_order_relaxed);
+  tensor.node()->hooks.emplace_back(handle, std::move(hook));
   return handle;
 }
 
 void remove_hook(const Tensor& tensor, int handle) {
   if (!tensor.requires_grad()) return;
   std::erase_if(tensor.node()->hooks, [&](auto& entry) { return entry.first == handle; });
+}
+
+// The same values as a result of their own: its gradient can be asked for without what else depends
+// on x, and flows on to x.
+static Tensor alias(const Tensor& x, Caller at) {
+  return record(x.detach(), "alias", at, {x}, {},
+                [](const Tensor& g, const Saved&) { return Gradients{g}; });
 }
 
 Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>&)>& f,
@@ -271,8 +295,9 @@ Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>&)>& f,
     std::vector<Tensor> again, wanted;
     std::vector<size_t> places;
     for (size_t i = 0; i < inputs.size(); ++i) {
-      // Under create_graph the inputs stay attached, so that second derivatives reach them.
-      Tensor input = second_order ? inputs[i] : inputs[i].detach();
+      // Under create_graph the inputs stay attached, so that second derivatives reach them, but not
+      // to each other's gradients when one depends on another.
+      Tensor input = second_order ? alias(inputs[i], at) : inputs[i].detach();
       if (saved.needs(static_cast<int>(i))) {
         if (!second_order) input.set_requires_grad();
         wanted.push_back(input);

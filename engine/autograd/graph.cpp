@@ -21,6 +21,16 @@ std::vector<Node*> nodes_below(const Tensor& output) {
   return nodes;
 }
 
+// As inside a quoted string of the dot language.
+std::string quoted(const std::string& text) {
+  std::string out;
+  for (char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
 size_t bytes_of(const Tensor& t) { return t.defined() ? t.storage()->bytes : 0; }
 
 }  // namespace
@@ -37,7 +47,7 @@ std::string to_dot(const Tensor& output, const std::vector<std::pair<std::string
   for (size_t i = 0; i < nodes.size(); ++i) index[nodes[i]] = i;
   for (size_t i = 0; i < nodes.size(); ++i) {
     Node* node = nodes[i];
-    std::string title = called.count(node) ? called[node] : node->name;
+    std::string title = called.count(node) ? quoted(called[node]) : node->name;
     std::string label =
         fmt::format("{}\\n{}{}", title, name_of(node->dtype), to_string(node->shape));
     size_t saved = 0;

@@ -9,6 +9,7 @@ namespace strata {
 namespace detail {
 thread_local bool grad_mode = true;
 thread_local bool watching = false;
+thread_local bool in_vjp = false;
 }  // namespace detail
 
 namespace {
@@ -53,7 +54,7 @@ namespace detail {
 
 bool observe(const Tensor& out, const char* op, Caller at) {
   OpObserver::emit({op, out, at});
-  if (anomaly_depth > 0 && is_float(out.dtype())) {
+  if (anomaly_depth > 0 && !in_vjp && is_float(out.dtype())) {
     for (double value : out.to_vector<double>()) {
       if (!std::isfinite(value)) {
         fail(op, at, "anomaly mode: the forward pass made {} in the result {}",
@@ -89,14 +90,17 @@ void release(Node* node) {
 }
 
 void Node::destroy(Node* node) {
-  static thread_local std::vector<Node*> waiting;
+  // A list through the nodes themselves: no memory to ask for, and nothing that could be destroyed
+  // before the last tensor of static storage.
+  static thread_local Node* dead = nullptr;
   static thread_local bool draining = false;
-  waiting.push_back(node);
+  node->next_dead = dead;
+  dead = node;
   if (draining) return;
   draining = true;
-  while (!waiting.empty()) {
-    Node* next = waiting.back();
-    waiting.pop_back();
+  while (dead) {
+    Node* next = dead;
+    dead = next->next_dead;
     delete next;
   }
   draining = false;

@@ -12,6 +12,13 @@
 
 #include "engine/error.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(data, size) ((void)(data), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(data, size) ((void)(data), (void)(size))
+#endif
+
 namespace strata::memory {
 namespace {
 
@@ -40,15 +47,18 @@ struct Pool {
   Stats stats;
 
   void* from_system(size_t bytes) {
-    void* data = std::aligned_alloc(bytes >= large ? large : smallest,
-                                    bytes >= large ? (bytes + large - 1) / large * large : bytes);
+    size_t alignment = bytes >= large ? large : smallest;
+    void* data = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
     if (data && bytes >= large) madvise(data, bytes, MADV_HUGEPAGE);  // fewer page faults
     return data;
   }
 
   void clear() {
     for (size_t index = 0; index < classes; ++index) {
-      for (void* data : free[index]) std::free(data);
+      for (void* data : free[index]) {
+        ASAN_UNPOISON_MEMORY_REGION(data, class_size(index));
+        std::free(data);
+      }
       free[index].clear();
     }
     stats.cached = 0;
@@ -117,6 +127,9 @@ void* allocate(size_t bytes) {
   p.stats.active += size;
   p.stats.peak = std::max(p.stats.peak, p.stats.active);
   if (size >= watched) p.live[data] = {current_op, size};
+  // Under AddressSanitizer cached blocks, and what rounding adds to a live one, cannot be touched.
+  ASAN_POISON_MEMORY_REGION(data, size);
+  ASAN_UNPOISON_MEMORY_REGION(data, bytes);
   return data;
 }
 
@@ -124,6 +137,7 @@ void release(void* data, size_t bytes) {
   if (!data) return;
   size_t index = class_of(bytes), size = class_size(index);
   Pool& p = pool();
+  ASAN_POISON_MEMORY_REGION(data, size);
   std::lock_guard lock(p.mutex);
   p.free[index].push_back(data);
   p.stats.active -= size;

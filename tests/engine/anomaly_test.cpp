@@ -14,15 +14,17 @@ using test::error_of;
 using test::leaf;
 using test::vector_of;
 
-std::string here(int line) { return fmt::format(R"(\(anomaly_test\.cpp:{}\)$)", line); }
+std::string here(int line) { return fmt::format(R"(.*\(anomaly_test\.cpp:{}\)$)", line); }
 
 TEST(Anomaly, NamesTheOpOfTheForwardPass) {
   Tensor x = vector_of({1, 0, 2});
   EXPECT_NO_THROW(log(x)) << "off by default";
   AnomalyMode mode;
-  EXPECT_FAILS(log(x), R"(\[log\] anomaly mode: the forward pass made an infinity in the result )"
-                       R"(f64\[3\])" +
-                           here(__LINE__ - 1));
+  const int line = __LINE__ + 1;
+  std::string said = error_of([&] { log(x); });
+  std::string made =
+      R"(\[log\] anomaly mode: the forward pass made an infinity in the result f64\[3\])";
+  EXPECT_TRUE(std::regex_search(said, std::regex(made + here(line)))) << said;
   EXPECT_FAILS(sqrt(vector_of({-1})), R"(\[sqrt\].*a NaN)" + here(__LINE__));
   NoGrad off;
   EXPECT_FAILS(log(x), R"(\[log\])");

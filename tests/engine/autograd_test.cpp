@@ -206,7 +206,7 @@ TEST(Autograd, GradReturnsWhatWasAskedAndTouchesNothing) {
   expect_near(values(g[2]), {40});
   EXPECT_FALSE(x.grad().defined());
   EXPECT_EQ(grad(x, x).item(), 1) << "an output that is the input";
-  EXPECT_TRUE(grad({sum(x * x)}, {}).empty());
+  EXPECT_TRUE(grad(std::vector{sum(x * x)}, std::vector<Tensor>()).empty());
 }
 
 TEST(Autograd, GradSaysWhichInputIsUnused) {
@@ -236,10 +236,10 @@ TEST(Autograd, GradSkipsBranchesNobodyAskedFor) {
 }
 
 TEST(Autograd, NeedsTellsWhichInputsMatter) {
-  Tensor x = leaf({2}), y = leaf({5});
+  Tensor x = leaf({2}), y = leaf({5}), plain = vector_of({1});
   std::vector<bool> needs;
   auto op = [&] {
-    return record(full({1}, 7, DType::f64), "op", Caller::here(), {x, y, vector_of({1})}, {},
+    return record(full({1}, 7, DType::f64), "op", Caller::here(), {x, y, plain}, {},
                   [&](const Tensor& g, const Saved& s) {
                     needs = {s.needs(0), s.needs(1), s.needs(2)};
                     return Gradients{g, g, g};

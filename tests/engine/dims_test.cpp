@@ -88,9 +88,13 @@ TEST(Dims, BroadcastsAsNumPy) {
                {{2, 1}, {2, 1}, {2, 1}, true}};
   for (auto& c : cases) {
     EXPECT_EQ(broadcast(c.a, c.b, &out), c.fits) << to_string(c.a) << to_string(c.b);
-    if (c.fits) EXPECT_EQ(out, c.want);
+    if (c.fits) {
+      EXPECT_EQ(out, c.want);
+    }
     EXPECT_EQ(broadcast(c.b, c.a, &out), c.fits);
-    if (c.fits) EXPECT_EQ(out, c.want);
+    if (c.fits) {
+      EXPECT_EQ(out, c.want);
+    }
   }
   EXPECT_FAILS(broadcast_shapes("add", {2, 3}, {4}, Caller::here()),
                R"(\[add\] shapes \[2,3\] and \[4\] do not broadcast)");
@@ -137,7 +141,9 @@ TEST(Dims, ReshapeStridesAgreesWithBruteForce) {
     bool found = reshape_strides(shape, strides, target, &out);
     EXPECT_EQ(found, possible(wanted, target))
         << to_string(shape) << to_string(strides) << " as " << to_string(target);
-    if (found) EXPECT_EQ(addresses(target, out), wanted);
+    if (found) {
+      EXPECT_EQ(addresses(target, out), wanted);
+    }
     ++(found ? views : copies);
   }
   EXPECT_GT(views, 2000);

@@ -99,7 +99,7 @@ TEST(Tape, DrawsItselfInDot) {
   EXPECT_EQ(dot.rfind("digraph tape {", 0), 0u);
   EXPECT_EQ(dot.substr(dot.size() - 2), "}\n");
   // Each line is a setting, a node or an edge between declared nodes.
-  std::regex node(R"(  (n\d+) \[label="((?:[^"\\]|\\.)*)", shape=(box|ellipse)\];)"),
+  std::regex node(R"re(  (n\d+) \[label="((?:[^"\\]|\\.)*)", shape=(box|ellipse)\];)re"),
       edge(R"(  (n\d+) -> (n\d+);)");
   std::map<std::string, std::string> labels;
   std::set<std::pair<std::string, std::string>> edges;

@@ -110,8 +110,12 @@ TEST(Tensor, SixteenBitFloatsRoundToNearestEven) {
     f16 h;
     bf16 b;
     h.bits = b.bits = static_cast<uint16_t>(bits);
-    if (!std::isnan(float(h))) ASSERT_EQ(f16(float(h)).bits, bits);
-    if (!std::isnan(float(b))) ASSERT_EQ(bf16(float(b)).bits, bits);
+    if (!std::isnan(float(h))) {
+      ASSERT_EQ(f16(float(h)).bits, bits);
+    }
+    if (!std::isnan(float(b))) {
+      ASSERT_EQ(bf16(float(b)).bits, bits);
+    }
   }
 }
 
