@@ -8,19 +8,18 @@
 #include "engine/ops/view.h"
 
 namespace strata {
+std::string listed(const std::vector<std::string>& items) {
+  constexpr size_t shown = 8;
+  std::string text;
+  for (size_t i = 0; i < items.size() && i < shown; ++i) text += (i ? ", " : "") + items[i];
+  if (items.size() > shown) text += fmt::format(" and {} more", items.size() - shown);
+  return text;
+}
+
 namespace {
 
 std::string join(const std::string& prefix, const std::string& name) {
   return prefix.empty() ? name : prefix + "." + name;
-}
-
-// "a, b, c and 12 more".
-std::string listed(const std::vector<std::string>& names) {
-  constexpr size_t shown = 8;
-  std::string text;
-  for (size_t i = 0; i < names.size() && i < shown; ++i) text += (i ? ", " : "") + names[i];
-  if (names.size() > shown) text += fmt::format(" and {} more", names.size() - shown);
-  return text;
 }
 
 }  // namespace
@@ -115,37 +114,43 @@ StateDict Module::state_dict() const {
   return state;
 }
 
-LoadReport Module::load_state_dict(const StateDict& state, bool strict, Caller at) {
-  LoadReport report;
-  std::vector<std::string> differences;
+std::vector<std::string> Module::differences(const StateDict& state, bool strict) const {
+  std::vector<std::string> lines;
   const StateDict own = state_dict();
   for (auto& [name, tensor] : own) {
     auto found = state.find(name);
     if (found == state.end()) {
-      report.missing.push_back(name);
+      if (strict) lines.push_back(fmt::format("'{}' ({}) is missing", name, describe(tensor)));
     } else if (found->second.shape() != tensor.shape()) {
-      differences.push_back(fmt::format("{} is {} here and {} in the state dict", name,
-                                        describe(tensor), describe(found->second)));
+      lines.push_back(
+          fmt::format("'{}' is {}, here {}", name, describe(found->second), describe(tensor)));
+    }
+  }
+  for (auto& [name, tensor] : state) {
+    if (strict && !own.contains(name)) {
+      lines.push_back(fmt::format("'{}' ({}) is unknown here", name, describe(tensor)));
+    }
+  }
+  return lines;
+}
+
+LoadReport Module::load_state_dict(const StateDict& state, bool strict, Caller at) {
+  std::vector<std::string> wrong = differences(state, strict);
+  if (!wrong.empty()) {
+    fail("load_state_dict", at, "the state dict does not fit {}: {}", kind(), listed(wrong));
+  }
+  LoadReport report;
+  NoGrad off;
+  const StateDict own = state_dict();
+  for (auto& [name, tensor] : own) {
+    if (auto found = state.find(name); found != state.end()) {
+      copy_(tensor, found->second, at);
+    } else {
+      report.missing.push_back(name);
     }
   }
   for (auto& [name, tensor] : state) {
     if (!own.contains(name)) report.unexpected.push_back(name);
-  }
-  bool incomplete = strict && !(report.missing.empty() && report.unexpected.empty());
-  if (incomplete || !differences.empty()) {
-    std::string text;
-    auto say = [&](const char* what, const std::vector<std::string>& names) {
-      if (names.empty()) return;
-      text += fmt::format("; {} {}: {}", names.size(), what, listed(names));
-    };
-    say("of another shape", differences);
-    if (strict) say("missing from the state dict", report.missing);
-    if (strict) say("unknown to the module", report.unexpected);
-    fail("load_state_dict", at, "the state dict does not fit {}{}", kind(), text);
-  }
-  NoGrad off;
-  for (auto& [name, tensor] : own) {
-    if (auto found = state.find(name); found != state.end()) copy_(tensor, found->second, at);
   }
   return report;
 }

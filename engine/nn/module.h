@@ -79,6 +79,9 @@ class Module {
 
   // Parameters and buffers.
   StateDict state_dict() const;
+  // What keeps a state dict from fitting, a line each; empty when it fits. Names that are on one
+  // side only count when `strict`.
+  std::vector<std::string> differences(const StateDict& state, bool strict = true) const;
   // Copies values in, converting element types. A shape that differs is always an error; a name on
   // one side only is an error when `strict`, and reported otherwise. Nothing is written on error.
   LoadReport load_state_dict(const StateDict& state, bool strict = true,
@@ -118,6 +121,9 @@ class Module {
 
 // The tree with kinds and parameter counts, a line a module.
 std::string to_string(const Module& module);
+
+// "a, b, c and 12 more", for messages.
+std::string listed(const std::vector<std::string>& items);
 
 // Puts `values` (same shape) under every handle to `tensor`: type and storage change, the gradient
 // is dropped. For parameters; not recorded.

@@ -40,24 +40,29 @@ StateDict MovingAverage::state_dict() const {
   return state;
 }
 
-void MovingAverage::load_state_dict(const StateDict& state, Caller at) {
-  std::string differences;
+std::vector<std::string> MovingAverage::differences(const StateDict& state) const {
+  std::vector<std::string> lines;
   for (auto& [name, tensor] : parameters_) {
     auto found = state.find(name);
     if (found == state.end()) {
-      differences += fmt::format("\n  '{}' is missing", name);
+      lines.push_back(fmt::format("'{}' ({}) is missing", name, describe(tensor)));
     } else if (found->second.shape() != tensor.shape()) {
-      differences += fmt::format("\n  '{}' is {}, its parameter {}", name, describe(found->second),
-                                 describe(tensor));
+      lines.push_back(
+          fmt::format("'{}' is {}, here {}", name, describe(found->second), describe(tensor)));
     }
   }
   for (auto& [name, tensor] : state) {
     bool known = false;
     for (auto& parameter : parameters_) known |= parameter.name == name;
-    if (!known) differences += fmt::format("\n  '{}' is no parameter here", name);
+    if (!known) lines.push_back(fmt::format("'{}' ({}) is unknown here", name, describe(tensor)));
   }
-  if (!differences.empty()) {
-    fail("load_state_dict", at, "the moving average does not fit the model:{}", differences);
+  return lines;
+}
+
+void MovingAverage::load_state_dict(const StateDict& state, Caller at) {
+  std::vector<std::string> wrong = differences(state);
+  if (!wrong.empty()) {
+    fail("load_state_dict", at, "the moving average does not fit the model: {}", listed(wrong));
   }
   NoGrad off;
   for (size_t i = 0; i < averages_.size(); ++i) copy_(averages_[i], state.at(parameters_[i].name));

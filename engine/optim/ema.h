@@ -19,6 +19,7 @@ class MovingAverage {
 
   // By the names of the parameters.
   StateDict state_dict() const;
+  std::vector<std::string> differences(const StateDict& state) const;
   void load_state_dict(const StateDict& state, Caller at = Caller::here());
 
   // While it lives, the model has the averages for parameters. Buffers stay the trained ones.

@@ -123,41 +123,61 @@ json Optimizer::numbers() const {
   return {{"optimizer", name()}, {"steps", steps}, {"groups", groups}};
 }
 
-void Optimizer::load_state_dict(const StateDict& state, const json& numbers, Caller at) {
-  std::string differences;
-  auto differ = [&](const std::string& text) { differences += "\n  " + text; };
-  if (numbers.value("optimizer", "") != name()) {
-    fail("load_state_dict", at, "the state is of {}, this optimizer is {}",
-         numbers.value("optimizer", "no optimizer"), name());
-  }
-  const json& steps = numbers.at("steps");
-  const json& groups = numbers.at("groups");
-  if (groups.size() != groups_.size()) {
-    differ(fmt::format("{} parameter groups, here {}", groups.size(), groups_.size()));
-  }
-  std::set<std::string> known;
-  for (const Slot& slot : slots_) {
-    if (!steps.contains(slot.name)) differ(fmt::format("'{}' is missing", slot.name));
-    for (auto& state_name : state_names_) {
-      if (state_name.empty()) continue;
-      std::string key = slot.name + "." + state_name;
-      known.insert(key);
-      auto found = state.find(key);
-      bool updated = steps.value(slot.name, int64_t{0}) > 0;
-      if (found == state.end() && updated) differ(fmt::format("'{}' is missing", key));
-      if (found != state.end() && found->second.shape() != slot.parameter.shape()) {
-        differ(fmt::format("'{}' is {}, its parameter {}", key, describe(found->second),
-                           describe(slot.parameter)));
+std::vector<std::string> Optimizer::differences(const StateDict& state, const json& numbers) const {
+  std::vector<std::string> lines;
+  auto differ = [&]<class... Args>(fmt::format_string<Args...> format, Args&&... args) {
+    lines.push_back(fmt::format(format, std::forward<Args>(args)...));
+  };
+  try {
+    if (numbers.at("optimizer") != name()) {
+      differ("the optimizer is {}, here {}", numbers.at("optimizer").dump(), name());
+      return lines;
+    }
+    const json& steps = numbers.at("steps");
+    if (numbers.at("groups").size() != groups_.size()) {
+      differ("{} parameter groups, here {}", numbers.at("groups").size(), groups_.size());
+    }
+    for (const json& group : numbers.at("groups")) {
+      for (const char* key : {"learning_rate", "initial_learning_rate", "weight_decay"}) {
+        group.at(key).get<double>();
       }
     }
+    std::set<std::string> known;
+    for (const Slot& slot : slots_) {
+      if (!steps.contains(slot.name)) {
+        differ("'{}' is missing", slot.name);
+        continue;
+      }
+      bool updated = steps.at(slot.name).get<int64_t>() > 0;
+      for (auto& state_name : state_names_) {
+        if (state_name.empty()) continue;
+        std::string key = slot.name + "." + state_name;
+        known.insert(key);
+        auto found = state.find(key);
+        if (found == state.end() && updated) differ("'{}' is missing", key);
+        if (found != state.end() && found->second.shape() != slot.parameter.shape()) {
+          differ("'{}' is {}, its parameter {}", key, describe(found->second),
+                 describe(slot.parameter));
+        }
+      }
+    }
+    for (auto& [key, tensor] : state) {
+      if (!known.contains(key)) differ("'{}' ({}) is unknown here", key, describe(tensor));
+    }
+  } catch (const json::exception& error) {
+    differ("the optimizer's numbers are damaged ({})", error.what());
   }
-  for (auto& [key, tensor] : state) {
-    if (!known.contains(key)) differ(fmt::format("'{}' belongs to no parameter here", key));
-  }
-  if (!differences.empty()) {
-    fail("load_state_dict", at, "the optimizer's state does not fit:{}", differences);
+  return lines;
+}
+
+void Optimizer::load_state_dict(const StateDict& state, const json& numbers, Caller at) {
+  std::vector<std::string> wrong = differences(state, numbers);
+  if (!wrong.empty()) {
+    fail("load_state_dict", at, "the state does not fit {}: {}", name(), listed(wrong));
   }
   NoGrad off;
+  const json& steps = numbers.at("steps");
+  const json& groups = numbers.at("groups");
   for (Slot& slot : slots_) {
     slot.steps = steps.at(slot.name).get<int64_t>();
     for (size_t s = 0; s < state_names_.size(); ++s) {

@@ -44,8 +44,10 @@ class Optimizer {
   // parameters), and the numbers that are no tensors (step counts, learning rates).
   StateDict state_dict() const;
   nlohmann::json numbers() const;
-  // State of the same parameters; names or shapes that differ are listed by the error, and nothing
-  // changes. A parameter that had not been updated yet has no state.
+  // What keeps a state from fitting, a line each. A parameter that had not been updated yet has no
+  // state.
+  std::vector<std::string> differences(const StateDict& state, const nlohmann::json& numbers) const;
+  // A state that does not fit is an error that lists the differences, and nothing changes.
   void load_state_dict(const StateDict& state, const nlohmann::json& numbers,
                        Caller at = Caller::here());
 
