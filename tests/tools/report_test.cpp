@@ -5,9 +5,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cctype>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <regex>
 #include <sstream>
 
 #include "tests/tools/sample_run.h"
@@ -108,18 +109,22 @@ TEST(Report, BrokenLineInTheMiddleNamesItsNumber) {
 TEST(Report, AsksNothingOfANetwork) {
   const std::string page = render_page(sample_data());
   expect_mentions(page, {"default-src 'none'"});
-  // Markup and styles that load: src, href (but for anchors in the page and data), @import, url(),
-  // and the ways of a script.
-  const std::regex loads(
-      R"((src|srcset|poster|action)\s*=\s*["']?(https?:|//)|<link[^>]+href="(?!data:)|@import|url\(\s*["']?(https?:|//))",
-      std::regex::icase);
   std::string ours;
   for (const PageFile& file : page_files()) {
     if (file.name == "d3.js")
       continue;  // d3 can fetch when asked to; nobody asks, and the policy forbids it
     ours += file.text;
-    const std::string text(file.text);
-    EXPECT_FALSE(std::regex_search(text, loads)) << file.name;
+    // Spaces, quotes and case do not hide a load: src = "HTTP://... reads src=http://...
+    std::string bare;
+    for (const char letter : file.text) {
+      if (!std::strchr(" \t\n\"'`", letter)) bare += static_cast<char>(std::tolower(letter));
+    }
+    for (const char* load :
+         {"src=http", "src=//", "href=http", "href=//", "action=", "srcset=", "poster=", "@import",
+          "url(http", "url(//", "rel=stylesheet", "rel=preload", "import("}) {
+      EXPECT_EQ(bare.find(load), bare.npos) << load << " in " << file.name;
+    }
+    const std::string_view text = file.text;
     for (const char* word :
          {"fetch(", "XMLHttpRequest", "WebSocket", "sendBeacon", "importScripts", "innerHTML",
           "document.write", "eval(", ".html(", "d3.json", "d3.csv", "d3.text"}) {

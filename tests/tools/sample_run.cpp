@@ -85,7 +85,7 @@ std::vector<float> picture(int hue, int outline, std::mt19937& random) {
                                              : (dx < r / 3 && dy < r) || (dy < r / 3 && dx < r);
       const float stripe = 0.75f + 0.25f * std::sin(1.7f * static_cast<float>(x + y));
       for (int c = 0; c < 3; ++c) {
-        const float phase = 6.2832f * (static_cast<float>(hue) / 8 + static_cast<float>(c) / 3);
+        const float phase = 6.2832f * (static_cast<float>(hue) / 8 - static_cast<float>(c) / 3);
         const float fill = (0.55f + 0.42f * std::cos(phase)) * stripe;
         const float ground = 0.16f + 0.2f * ramp * static_cast<float>(y) / kSize;
         pixels.push_back((inside ? fill : ground) + 0.05f * (uniform(random) - 0.5f));

@@ -62,7 +62,8 @@ strata.key = function (box, entries) {
   for (const entry of entries) {
     const item = strata.add(list, "li");
     const line = d3.select(item).append("svg").attr("viewBox", "0 0 28 12").attr("aria-hidden", "true");
-    if (entry.dot) line.append("circle").attr("cx", 14).attr("cy", 6).attr("r", 4.5).attr("fill", entry.colour || "currentColor");
+    if (entry.star) line.append("path").attr("d", d3.symbol().type(d3.symbolStar).size(70)()).attr("transform", "translate(14,6)").attr("fill", "currentColor");
+    else if (entry.dot) line.append("circle").attr("cx", 14).attr("cy", 6).attr("r", 4.5).attr("fill", entry.colour || "currentColor");
     else line.append("line").attr("x1", 1).attr("x2", 27).attr("y1", 6).attr("y2", 6).attr("class", entry.class).style("stroke", entry.colour || null);
     strata.add(item, "span", {}, entry.text);
   }
@@ -71,10 +72,10 @@ strata.key = function (box, entries) {
 // Lines of one quantity against the step, one for each layer; the chosen layer is strong and has its control dashed.
 //   value(row) -> number or null, list(layer) -> rows, y: {domain, format, ticks}, control: value at step 0 or given, floor: dotted line
 strata.layerLines = function (box, label, options) {
-  const margin = {top: 12, right: 84, bottom: 42, left: 46}, D = strata.data;
+  const margin = {top: 12, bottom: 42, left: 46}, D = strata.data;
   let place = null;  // moves the cursor
   const redraw = strata.chart(box, label, (svg, width) => {
-    const narrow = width < 380, right = narrow ? 58 : margin.right;
+    const longest = 16 + 7.4 * d3.max(D.layers, (layer) => layer.length), right = Math.max(58, Math.min(longest, width * 0.24));
     const w = width - margin.left - right, h = options.height || 250;
     svg.attr("height", h + margin.top + margin.bottom);
     const g = svg.append("g").attr("transform", `translate(${margin.left},${margin.top})`);
@@ -97,8 +98,9 @@ strata.layerLines = function (box, label, options) {
     const control = options.control(chosen);
     if (Number.isFinite(control)) g.append("line").attr("class", "untrained").attr("x2", w).attr("y1", y(control)).attr("y2", y(control));
 
-    // Names at the ends of their lines, pushed apart so that none covers another.
-    const ends = drawn.map((layer) => {
+    // Names at the ends of their lines, pushed apart so that none covers another; every second or third where there are many.
+    const every = Math.ceil(drawn.length * 14 / h);
+    const ends = drawn.filter((layer, i) => layer === chosen || (drawn.length - 1 - i) % every === 0).map((layer) => {
       const last = options.list(layer).filter((row) => Number.isFinite(options.value(row))).pop();
       return {layer, y: y(options.value(last))};
     }).sort((a, b) => a.y - b.y);
@@ -106,8 +108,8 @@ strata.layerLines = function (box, label, options) {
     const over = ends.length ? Math.max(0, ends[ends.length - 1].at - h) : 0;
     ends.forEach((end, i) => { end.at -= Math.min(over, Math.max(0, end.at - i * 14)); });
     g.selectAll(".end").data(ends).enter().append("text").attr("class", (d) => "mark-label end" + (d.layer === chosen ? " strong" : "")).attr("x", w + 7).attr("dy", ".32em")
-      .attr("y", (d) => d.at).style("fill", (d) => strata.legible(strata.layerColour(d.layer))).style("cursor", "pointer").text((d) => d.layer)
-      .each(function (d) { this.addEventListener("click", () => strata.set("layer", d.layer)); });
+      .attr("y", (d) => d.at).style("fill", (d) => strata.legible(strata.layerColour(d.layer))).style("cursor", "pointer").text((d) => strata.shorten(d.layer, right - 8))
+      .each(function (d) { d3.select(this).append("title").text(d.layer); this.addEventListener("click", () => strata.set("layer", d.layer)); });
 
     for (const layer of drawn) {
       g.append("path").attr("class", "hit").attr("d", line(options.list(layer))).each(function () {

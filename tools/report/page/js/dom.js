@@ -81,6 +81,7 @@ strata.layerSelect = function (frame, layers) {
 strata.factorSelect = function (frame, factors, label) {
   const known = () => (factors.find((factor) => factor.name === strata.state.factor) || factors[factors.length - 1]);
   const select = strata.select(frame.controls, label || "Factor", factors.map((factor) => ({value: factor.name, text: strata.factorTitle(factor)})), known().name, (name) => strata.set("factor", name));
+  select.parentNode.hidden = factors.length < 2;
   strata.on("factor", frame.id + "-select", () => { select.value = known().name; });
   return known;
 };

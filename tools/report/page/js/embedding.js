@@ -45,7 +45,7 @@ strata.panels.push({
       const row = strata.add(detail, "ul", {class: "tiles"}), same = factor ? list.filter((i) => value(i) === value(chosen)).length : 0;
       thumbnail(chosen, strata.add(row, "li", {style: "outline:2px solid var(--ink);border-radius:2px"}), 56);
       for (const i of list) thumbnail(i, strata.add(row, "li"), 44);
-      strata.add(detail, "p", {class: "lead"}, (factor ? `${same} of ${list.length} share ${factor.title} “${D.value(factor.name, value(chosen))}” (guessing: ${strata.percent(factor.chance)}). ` : "") + (own ? "Neighbours in the layer itself." : "Neighbours on the map: the run kept none of the layer itself."));
+      strata.add(detail, "p", {class: "lead"}, (factor ? `${same} of ${list.length} share ${factor.title} “${D.value(factor.name, value(chosen))}” (guessing: ${strata.percent(factor.chance)}). ` : "") + (own ? "Neighbours in the layer itself, after training." : "Neighbours on the map: the run kept none of the layer itself."));
     }
     function composition(list) {
       plane.mark([], null);
@@ -79,7 +79,7 @@ strata.panels.push({
       const probe = factor && D.probe("trained", m.layer, factor.name, D.last), base = factor && D.probe("pixels", "pixels", factor.name, D.last);
       frame.claim(`${strata.count(E.count)} held-out images as ${m.layer === "pixels" ? "their raw pixels see them" : m.layer + " sees them"}` + (factor ? `, coloured by ${factor.title}` + (probe != null && m.layer !== "pixels" ? `, which a linear probe reads here with ${strata.percent(probe)}` + (base != null ? ` (from raw pixels ${strata.percent(base)})` : "") : "") : "") + ".");
       frame.notes({Scale: `${E.method || "t-SNE"}; axes have no unit, only nearness means something.` + (Number.isFinite(m.trustworthiness) ? ` Trustworthiness of this map ${d3.format(".3f")(m.trustworthiness)} (1 is perfect).` : ""),
-        Control: m.untrained ? "Right: the same layer of the untrained network." : "Right: the map of the raw pixels, what the images offer without any network."});
+        Control: m.untrained ? "Second map: the same layer of the untrained network." : "Second map: the raw pixels, what the images offer without any network."});
     }
     strata.on("theme", "embedding", () => { plane.redraw(); control.redraw(); });
     show();

@@ -12,7 +12,7 @@ strata.hierarchy = (function () {
     const untrained = (d) => D.probe("untrained", D.columns[d.best], d.factor.name, 0);
     const say = (d) => `${d.factor.title} best at ${D.columns[d.best]} (${strata.percent(d.accuracy[d.best])}` + (untrained(d) == null || d.best === 0 ? "" : `; ${strata.percent(untrained(d))} before training`) + ")";
     const upper = (text) => text.replace(/^./, (c) => c.toUpperCase());
-    if (depths.length === 1) return upper(`${say(depths[0])}, from raw pixels ${strata.percent(depths[0].accuracy[0])}.`);
+    if (depths.length === 1) return upper(say(depths[0]).replace(" best at ", " is read best at ") + (depths[0].accuracy[0] == null ? "." : `, from raw pixels with ${strata.percent(depths[0].accuracy[0])}.`));
     const order = agreement(step), text = `${say(depths[0])}, ${say(depths[depths.length - 1])}.`;
     if (order == null) return upper(text);
     return (order >= 0.6 ? "The deeper the layer, the higher the level it shows: " : order <= -0.6 ? "The deeper the layer, the lower the level it shows: " : "The layers do not follow the levels of the factors: ") + text;
@@ -54,7 +54,7 @@ strata.hierarchy = (function () {
 
   function draw(svg, width) {
     const factors = shown().slice().reverse(), step = strata.state.step, narrow = width < 640;
-    const left = narrow ? 40 : 190, right = narrow ? 12 : 148, head = narrow ? 24 : 0;
+    const left = narrow ? 40 : 190, right = narrow ? 12 : Math.max(130, Math.min(30 + 7.6 * d3.max(D.columns, (name) => name.length + 9), width * 0.2)), head = narrow ? 24 : 0;
     const height = factors.length === 1 ? 190 : factors.length <= 3 ? 84 : 58, gap = narrow ? 20 : 22, w = width - left - right;
     const x = d3.scalePoint().domain(D.columns).range([0, w]).padding(0.35);
     const stride = head + height + gap, bottom = factors.length * stride - gap;
@@ -70,9 +70,9 @@ strata.hierarchy = (function () {
       else g.append("text").attr("class", "mark-label muted").attr("x", -left).attr("y", height / 2 + 14).text(detail);
       if (depth.best < 0) return;
       const layer = D.columns[depth.best], control = D.probe("untrained", layer, factor.name, 0);
-      if (narrow) svg.append("text").attr("class", "mark-label").attr("x", width - right).attr("y", top - 12).attr("text-anchor", "end").text(`${strata.percent(depth.accuracy[depth.best])} at ${layer}`);
+      if (narrow) svg.append("text").attr("class", "mark-label").attr("x", width - right).attr("y", top - 12).attr("text-anchor", "end").text(`${strata.percent(depth.accuracy[depth.best])} at ${strata.shorten(layer, width - right - 220)}`);
       else {
-        g.append("text").attr("class", "mark-label strong").attr("x", w + 14).attr("y", height / 2 - 4).text(`${strata.percent(depth.accuracy[depth.best])} at ${layer}`);
+        g.append("text").attr("class", "mark-label strong").attr("x", w + 14).attr("y", height / 2 - 4).text(`${strata.percent(depth.accuracy[depth.best])} at ${strata.shorten(layer, right - 14 - 80)}`).append("title").text(layer);
         g.append("text").attr("class", "mark-label muted").attr("x", w + 14).attr("y", height / 2 + 14).text(layer === "pixels" ? "no layer beats pixels" : `untrained ${strata.percent(control)}`);
       }
     });
@@ -80,8 +80,8 @@ strata.hierarchy = (function () {
     const foot = svg.append("g").attr("transform", `translate(${left},${bottom + 12})`);
     const axis = foot.append("g").attr("class", "axis").call(d3.axisBottom(x).tickSize(0).tickPadding(6));
     const crowded = D.columns.some((name) => name.length * 7.2 > x.step() - 4);
-    if (crowded) axis.selectAll("text").attr("text-anchor", "end").attr("transform", "rotate(-40)").attr("dx", "-.4em").attr("dy", ".2em");
-    const depth = crowded ? 18 + 5 * d3.max(D.columns, (name) => name.length) : 24;
+    if (crowded) axis.selectAll("text").text((name) => strata.shorten(name, 22 * 7.2)).attr("text-anchor", "end").attr("transform", "rotate(-40)").attr("dx", "-.4em").attr("dy", ".2em");
+    const depth = crowded ? 16 + 4.3 * Math.min(22, d3.max(D.columns, (name) => name.length)) : 24;
     foot.append("text").attr("class", "axis-title").attr("x", 0).attr("y", depth + 14).text("input");
     foot.append("text").attr("class", "axis-title").attr("x", w).attr("y", depth + 14).attr("text-anchor", "end").text("output");
     foot.append("text").attr("class", "axis-title").attr("x", w / 2).attr("y", depth + 14).attr("text-anchor", "middle").text("layer, in order");

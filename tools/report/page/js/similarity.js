@@ -12,7 +12,7 @@ strata.panels.push({
     function matrix(title, of) {
       const cell = strata.add(grid, "div", {style: "max-width:32rem"}), heading = strata.add(cell, "h3", {}, title);
       const redraw = strata.chart(cell, title + ": similarity of every layer with every other", (svg, width) => {
-        const left = Math.min(110, 14 + 7.4 * d3.max(layers, (name) => name.length)), size = width - left - 4;
+        const left = Math.min(width * 0.3, 14 + 7.2 * d3.max(layers, (name) => name.length)), size = width - left - 4;
         const band = d3.scaleBand().domain(layers).range([0, size]).padding(0.04);
         const g = svg.append("g").attr("transform", `translate(${left},4)`);
         const cells = d3.merge(of().map((row, i) => row.map((value, j) => ({value, i, j}))));
@@ -24,11 +24,11 @@ strata.panels.push({
           });
         if (band.bandwidth() > 30) g.selectAll(".value").data(cells.filter((d) => Number.isFinite(d.value))).enter().append("text").attr("class", "value").attr("text-anchor", "middle").attr("dy", ".35em").attr("pointer-events", "none")
           .attr("x", (d) => band(layers[d.j]) + band.bandwidth() / 2).attr("y", (d) => band(layers[d.i]) + band.bandwidth() / 2).style("font-size", "12px").style("fill", (d) => (d.value > 0.6 ? "#111" : "#fff")).text((d) => d3.format(".2f")(d.value));
-        g.append("g").attr("class", "axis").call(d3.axisLeft(band).tickSize(0).tickPadding(7));
-        const axis = g.append("g").attr("class", "axis").attr("transform", `translate(0,${size})`).call(d3.axisBottom(band).tickSize(0).tickPadding(7));
+        g.append("g").attr("class", "axis").call(d3.axisLeft(band).tickSize(0).tickPadding(7).tickFormat((name) => strata.shorten(name, left - 12)));
+        const axis = g.append("g").attr("class", "axis").attr("transform", `translate(0,${size})`).call(d3.axisBottom(band).tickSize(0).tickPadding(7).tickFormat((name) => strata.shorten(name, 100)));
         const crowded = layers.some((name) => name.length * 7 > band.step());
         if (crowded) axis.selectAll("text").attr("text-anchor", "end").attr("transform", "rotate(-40)").attr("dx", "-.3em");
-        svg.attr("height", size + (crowded ? 60 : 32));
+        svg.attr("height", size + (crowded ? 24 + 4.3 * Math.min(14, d3.max(layers, (name) => name.length)) : 32));
       });
       return {heading, redraw};
     }
@@ -48,9 +48,10 @@ strata.panels.push({
       svg.append("g").attr("class", "axis").attr("transform", "translate(0,10)").call(d3.axisBottom(d3.scaleLinear().range([0, width])).ticks(5).tickSize(4)).selectAll("text").attr("text-anchor", (d) => (d === 0 ? "start" : d === 1 ? "end" : "middle"));
     });
     const distance = (rows) => d3.mean(layers.slice(1).map((name, i) => rows[i][i + 1]).filter(Number.isFinite));
+    const two = (x) => (Number.isFinite(x) ? d3.format(".2f")(x) : "an unknown value");
     const ends = (rows) => rows[0][layers.length - 1];
-    frame.claim(`First and last layer share ${strata.number(ends(cka.matrix))} after training and ${strata.number(ends(cka.untrained))} before; neighbours share ${strata.number(distance(cka.matrix))} on average (before: ${strata.number(distance(cka.untrained))}).` + (frames.length ? " Move the time slider to watch them part." : ""));
+    frame.claim(`First and last layer are alike to ${two(ends(cka.matrix))} after training and ${two(ends(cka.untrained))} before; neighbouring layers to ${two(distance(cka.matrix))} on average (${two(distance(cka.untrained))} before), where 1 is the same.` + (frames.length ? " Move the time slider to watch them part." : ""));
     frame.notes({Scale: `${cka.estimator || "CKA"}${cka.examples ? " on " + strata.count(cka.examples) + " held-out images" : ""}, 0 to 1: 1 = the same up to rotation and scale.`,
-      Control: "Right: the same matrix for the untrained network. Layers of a random network resemble each other too; only the difference was learned."});
+      Control: "Second matrix: the same for the untrained network. Layers of a random network resemble each other too; only the difference was learned."});
   },
 });

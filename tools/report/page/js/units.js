@@ -69,7 +69,7 @@ strata.panels.push({
       patches(right, unit.patches || [], 72);
       strata.add(right, "h3", {style: "margin-top:1rem"}, "Patches drawn at random (control)");
       patches(right, unit.random, 72);
-      strata.key(strata.add(right, "div", {style: "margin-top:1rem"}), [{text: "most exciting", dot: true, colour: strata.layerColour(layer())}, {text: "random", dot: true, colour: "var(--faint)"}].concat(unit.optimal ? [{text: "★ optimal stimulus", class: "none"}] : []));
+      strata.key(strata.add(right, "div", {style: "margin-top:1rem"}), [{text: "most exciting", dot: true, colour: strata.layerColour(layer())}, {text: "random", dot: true, colour: "var(--faint)"}].concat(unit.optimal ? [{text: "optimal stimulus", star: true}] : []));
       strip(strata.add(right, "div"), unit);
       const shared = strata.data.factors.map((factor) => U.common(unit.patches || [], factor.name)).filter(Boolean)
         .map((c) => Object.assign(c, {base: U.share(unit.random, c.factor, c.value)})).sort((a, b) => (b.share - b.base) - (a.share - a.base))[0];

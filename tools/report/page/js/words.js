@@ -2,6 +2,13 @@
 "use strict";
 strata.percent = (x) => (Number.isFinite(x) ? d3.format(x > 0.9995 || x === 0 ? ".0f" : ".1f")(100 * x) + "%" : "no value");
 strata.points = (x) => d3.format(".1f")(100 * x) + " points";
+// A name cut in its middle to fit a width in pixels; the whole name goes into a <title>.
+strata.shorten = function (name, width) {
+  const room = Math.max(3, Math.floor(width / 6.6));
+  if (name.length <= room) return name;
+  const head = Math.ceil((room - 1) / 2);
+  return name.slice(0, head) + "…" + name.slice(name.length - (room - 1 - head));
+};
 strata.count = d3.format(",d");
 strata.number = (x) => (!Number.isFinite(x) ? "no value" : x === 0 ? "0" : Math.abs(x) >= 1e5 || Math.abs(x) < 1e-3 ? d3.format(".2e")(x) : d3.format(",.3~r")(x));
 strata.seconds = (s) => (s < 90 ? d3.format(".3~r")(s) + " s" : Math.floor(s / 60) + " min " + Math.round(s % 60) + " s");
@@ -51,6 +58,6 @@ strata.definitions = Object.assign({
   "weight norm": "Length of the layer's weight vector (square root of the sum of squares).",
   "optimal stimulus": "A picture found by climbing the unit's activation from noise, kept smooth so that it can be looked at. Its percentile says what share of real patches excite the unit less.",
   "t-SNE": "A map in which images that are neighbours in a layer stay neighbours. Distances between far groups, group sizes and axes mean nothing.",
-  "trustworthiness": "The share of map neighbours that are true neighbours in the layer (1 is perfect).",
+  "trustworthiness": "1 less a penalty for points that are neighbours on the map but not in the layer (Venna and Kaski 2001): 1 is perfect.",
   "loss of guessing": "The cross entropy of giving each of k classes the same probability: ln k.",
 }, strata.data.panels.definitions || {});
