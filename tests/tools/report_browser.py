@@ -93,6 +93,16 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(len(self.browser.find_elements(By.CSS_SELECTOR, "#hierarchy svg[role=img] .trained")), 6)
         self.assertEqual(len(self.browser.find_elements(By.CSS_SELECTOR, "#hierarchy svg[role=img] .untrained")), 6)
 
+    def test_sentences_of_the_run_are_shown(self):
+        self.load(self.pages["factors"] / "report.html")
+        self.assertEqual(self.text("h1"), "Do deeper layers hold higher-level features?")
+        self.assertIn("invented to test this page", self.text("#hierarchy .answer"))
+        self.assertIn("The object reaches 93.0% at conv6.", self.text("#hierarchy .findings"))
+        self.assertIn("Test accuracy at the end: 94.1%. The network ends at", self.text("#training .claim"))
+        # A defined word links to its definition.
+        link = self.find("#numbers .claim a.word")
+        self.assertTrue(self.find(link.get_attribute("href")[link.get_attribute("href").index("#"):]).text.startswith("probe accuracy"))
+
     def test_slider_moves_the_panels_together(self):
         self.load(self.pages["factors"] / "report.html")
         slider = self.find("#step")

@@ -184,7 +184,7 @@ json units(const SampleOptions& options, const Images& images, SpriteSheet& opti
                         {"activation", 6.1 + 0.1 * unit},
                         {"percentile", 99.9}}}});
     }
-    layers.push_back({{"layer", layer_name(layer)}, {"units", list}});
+    layers.push_back({{"layer", layer_name(layer)}, {"of", 16 * layer}, {"units", list}});
   }
   return layers;
 }
@@ -446,6 +446,12 @@ json sample_panels(const SampleOptions& options) {
   panels["embedding"] = embedding(options, pictures, random);
   panels["similarity"] = similarity();
   panels["filters"] = filters(weights, random);
+  panels["summary"] = {
+      {"question", "Do deeper layers hold higher-level features?"},
+      {"answer", "These numbers were invented to test this page: hue at conv1, object at conv6."},
+      {"verdict", "synthetic"}};
+  panels["findings"] = {{{"panel", "hierarchy"}, {"text", "The object reaches 93.0 % at conv6."}},
+                        {{"panel", "training"}, {"text", "Test accuracy at the end: 94.1 %."}}};
   panels["cost"] = {
       {"seconds",
        {{"training", 141.0}, {"probes", 38.2}, {"optimal stimuli", 21.5}, {"t-SNE", 9.1}}},

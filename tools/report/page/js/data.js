@@ -22,6 +22,9 @@ strata.data = (function () {
   factors.sort((a, b) => d3.ascending(a.level == null ? 99 : a.level, b.level == null ? 99 : b.level) || a.order - b.order);
   const factorByName = new Map(factors.map((factor) => [factor.name, factor]));
 
+  // Numbers in sentences of the runner as the page writes them: "99.1 %" would be torn at the end of a line.
+  const tidy = (text) => (text == null ? "" : String(text).replace(/(\d) %/g, "$1%"));
+
   const series = new Map();  // "kind|control|layer|factor" -> rows by step
   const keep = (key, row) => (series.has(key) ? series.get(key).push(row) : series.set(key, [row]));
   for (const row of rows("probe")) keep(["probe", row.control, row.layer, row.factor].join("|"), row);
@@ -64,7 +67,8 @@ strata.data = (function () {
     probed: (factor) => layers.some((layer) => of("probe", "trained", layer, factor.name).length),
     controlled: (factor) => layers.some((layer) => of("probe", "untrained", layer, factor.name).length),
     epoch: (step) => { const row = at(train, step) || at(validation, step); return row ? row.epoch : null; },
-    finding: (panel) => (panels.findings || []).filter((finding) => finding.panel === panel).map((finding) => finding.text).join(" "),
+    findings: (panel) => (panels.findings || []).filter((finding) => finding.panel === panel).map((finding) => tidy(finding.text)),
+    summary: {question: tidy((panels.summary || {}).question), answer: tidy((panels.summary || {}).answer), verdict: tidy((panels.summary || {}).verdict)},
     value: (factor, index) => { const f = factorByName.get(factor); return f && f.values[index] != null ? String(f.values[index]) : String(index); },
   };
 })();

@@ -28,7 +28,8 @@ strata.explained = function (parent, text) {
 };
 strata.anchor = (word) => "word-" + word.replace(/\W+/g, "-");
 
-// A panel's section. Returns its parts; claim() and notes() may be called again when the picture changes.
+// A panel's section. Returns its parts; claim() and notes() may be called again when the picture changes. What the runner found
+// stands before what the page computes.
 strata.frame = function (parent, id, title) {
   const section = strata.add(parent, "section", {id, "aria-labelledby": id + "-title"});
   strata.add(section, "h2", {id: id + "-title"}, title);
@@ -40,7 +41,7 @@ strata.frame = function (parent, id, title) {
   const tools = strata.add(section, "div", {class: "tools"});
   return {
     section, body, controls, tools, id, title,
-    claim: (text) => strata.explained(sentence, strata.data.finding(id) || text),
+    claim: (text) => strata.explained(sentence, strata.data.findings(id).concat(text).filter(Boolean).join(" ")),
     lead: (text) => { lead.hidden = false; lead.textContent = text; },
     notes: (entries) => {
       strata.clear(notes);

@@ -1,7 +1,7 @@
 // Puts the page together: the first screen, the panels that have data and control, and a list of those that have not.
 "use strict";
 (function () {
-  const D = strata.data, config = D.config, summary = D.panels.summary || {};
+  const D = strata.data, config = D.config, summary = D.summary;
   strata.state.step = D.last;
   strata.state.layer = D.layers[D.layers.length - 1];
   strata.state.factor = D.label ? D.label.name : null;
@@ -37,6 +37,12 @@
     if (!strata.hierarchy.shown().length) return frame.refuse("the probes of the untrained network, their control, are missing.");
     guarded(frame, strata.hierarchy.make);
     claim.textContent = summary.answer || strata.hierarchy.sentence(D.last);
+    const findings = D.findings("hierarchy");
+    if (findings.length) {
+      const list = strata.add(null, "ul", {class: "findings"});
+      for (const text of findings) strata.explained(strata.add(list, "li"), text);
+      frame.body.after(list);
+    }
     if (summary.verdict) claim.insertBefore(strata.add(null, "span", {class: "verdict"}, summary.verdict), claim.firstChild);
   }
 

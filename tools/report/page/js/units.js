@@ -3,6 +3,7 @@
 strata.units = {
   layers: () => (strata.data.panels.units || []).map((entry) => entry.layer),
   of: (layer) => ((strata.data.panels.units || []).find((entry) => entry.layer === layer) || {units: []}).units,
+  total: (layer) => (strata.data.panels.units.find((entry) => entry.layer === layer) || {}).of,
   // Factor values of a patch in words.
   describe: (patch) => Object.entries(patch.factors || {}).map(([factor, value]) => `${(strata.data.factorByName.get(factor) || {title: factor}).title}: ${strata.data.value(factor, value)}`).join("\n"),
   // The value that most of these patches share: {factor, value, share}, or null.
@@ -63,7 +64,7 @@ strata.panels.push({
       if (unit.optimal) {
         const figure = strata.add(left, "figure", {class: "shot"});
         strata.sprites.tile(figure, unit.optimal.sprite, unit.optimal.tile, 176, `Optimal stimulus of unit ${unit.unit} of ${layer()}`);
-        strata.add(figure, "figcaption", {}, `activation ${strata.number(unit.optimal.activation)}, above ${Number.isFinite(unit.optimal.percentile) ? strata.number(unit.optimal.percentile) + "%" : "an unknown share"} of real patches`);
+        strata.add(figure, "figcaption", {}, `activation ${strata.number(unit.optimal.activation)}, above ${Number.isFinite(unit.optimal.percentile) ? strata.number(unit.optimal.percentile) + "%" : "an unknown share"} of real patches` + (unit.optimal.start ? `; climbed from ${unit.optimal.start}` : ""));
       } else strata.add(left, "p", {class: "lead"}, "none was made for this unit");
       strata.add(right, "h3", {}, "Patches that excite it most");
       patches(right, unit.patches || [], 72);
@@ -74,7 +75,7 @@ strata.panels.push({
       const shared = strata.data.factors.map((factor) => U.common(unit.patches || [], factor.name)).filter(Boolean)
         .map((c) => Object.assign(c, {base: U.share(unit.random, c.factor, c.value)})).sort((a, b) => (b.share - b.base) - (a.share - a.base))[0];
       const mean = (items) => d3.mean(items.map((patch) => patch.activation).filter(Number.isFinite));
-      frame.claim(`Unit ${unit.unit} of ${layer()}: its best patches reach ${strata.number(mean(unit.patches || []))} on average, random patches ${strata.number(mean(unit.random))}.` +
+      frame.claim(`Unit ${unit.unit} of ${layer()}${U.total(layer()) ? ` (${list.length} of its ${U.total(layer())} units were studied)` : ""}: its best patches reach ${strata.number(mean(unit.patches || []))} on average, random patches ${strata.number(mean(unit.random))}.` +
         (shared && shared.share - shared.base > 0.3 ? ` ${strata.percent(shared.share)} of the best share ${strata.data.factorByName.get(shared.factor).title} “${strata.data.value(shared.factor, shared.value)}” (random: ${strata.percent(shared.base)}).` : " No factor value stands out among them."));
     }
     strata.on("layer", "units", () => { strata.state.unit = null; show(); });
