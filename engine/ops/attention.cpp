@@ -1,0 +1,203 @@
+// Scaled dot-product attention. What is saved: the operands, the result and one log-sum-exp a
+// query.
+#include "engine/ops/attention.h"
+
+#include <cmath>
+#include <limits>
+
+#include "engine/autograd/autograd.h"
+#include "engine/ops.h"
+#include "engine/ops/detail/kernel_inputs.h"
+#include "kernels/attention/attention.h"
+
+namespace strata {
+namespace {
+
+using namespace detail;
+
+constexpr const char* op = "scaled_dot_product_attention";
+
+struct Problem {
+  int64_t samples, queries, keys, heads, key_heads, size;
+  double scale;
+  bool causal;
+  Dims score_shape() const { return {samples, heads, queries, keys}; }
+};
+
+Problem check(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options,
+              const Tensor& mask, Caller at) {
+  const std::pair<const char*, const Tensor&> operands[] = {{"q", q}, {"k", k}, {"v", v}};
+  for (auto& [name, x] : operands) {
+    check_floating(op, name, x, at);
+    if (x.rank() != 4) {
+      fail(op, at, "{} {} has rank {}; expected [N, T, heads, D]", name, describe(x), x.rank());
+    }
+  }
+  if (k.shape() != v.shape()) {
+    fail(op, at, "k {} and v {} must have the same shape", describe(k), describe(v));
+  }
+  if (q.size(0) != k.size(0) || q.size(3) != k.size(3)) {
+    fail(op, at, "q {} and k {} must agree in samples (axis 0) and head size (axis 3)", describe(q),
+         describe(k));
+  }
+  if (k.size(2) == 0 ? q.size(2) != 0 : q.size(2) % k.size(2) != 0) {
+    fail(op, at, "q {} has {} heads, which is no multiple of the {} key heads of k {}", describe(q),
+         q.size(2), k.size(2), describe(k));
+  }
+  double scale = options.scale != 0 ? options.scale : 1 / std::sqrt(static_cast<double>(q.size(3)));
+  Problem p{q.size(0), q.size(1), k.size(1), q.size(2),
+            k.size(2), q.size(3), scale,     options.causal};
+  if (!mask.defined()) return p;
+  Dims joint;
+  if (mask.dtype() != DType::boolean) check_floating(op, "mask", mask, at);
+  if (!broadcast(mask.shape(), p.score_shape(), &joint) || joint != p.score_shape()) {
+    fail(op, at, "mask {} does not broadcast to the scores' shape [N, heads, T, S] = {}",
+         describe(mask), to_string(p.score_shape()));
+  }
+  return p;
+}
+
+// In the compute type, D's elements next to each other; a view is left where it is.
+Tensor readable(const Tensor& x, DType compute) {
+  NoGrad off;
+  Tensor same = x.dtype() == compute ? x : x.to(compute);
+  return same.size(3) <= 1 || same.strides()[3] == 1 ? same : same.contiguous();
+}
+HeadArray head_array(const Tensor& x) {
+  return {x.raw(), x.strides()[0], x.strides()[1], x.strides()[2]};
+}
+
+// The operands as the kernel reads them.
+struct Operands {
+  Tensor q, k, v, mask;
+  AttentionShape shape;
+  Operands(const Problem& p, const Tensor& q_in, const Tensor& k_in, const Tensor& v_in,
+           const Tensor& mask_in, DType compute)
+      : q(readable(q_in, compute)), k(readable(k_in, compute)), v(readable(v_in, compute)) {
+    shape.samples = p.samples;
+    shape.queries = p.queries;
+    shape.keys = p.keys;
+    shape.heads = p.heads;
+    shape.key_heads = p.key_heads;
+    shape.size = p.size;
+    shape.scale = p.scale;
+    shape.causal = p.causal;
+    shape.dtype = compute;
+    shape.q = head_array(q);
+    shape.k = head_array(k);
+    shape.v = head_array(v);
+    if (!mask_in.defined()) return;
+    NoGrad off;
+    bool allowed = mask_in.dtype() == DType::boolean;
+    mask = allowed || mask_in.dtype() == compute ? mask_in : mask_in.to(compute);
+    shape.mask_kind = allowed ? MaskKind::allowed : MaskKind::added;
+    shape.mask = mask.raw();
+    Dims strides = broadcast_strides(mask.shape(), mask.strides(), p.score_shape());
+    std::copy(strides.begin(), strides.end(), shape.mask_strides);
+  }
+};
+
+Tensor workspace(size_t bytes) { return empty({static_cast<int64_t>(bytes)}, DType::u8); }
+
+enum SavedIndex { saved_q, saved_k, saved_v, saved_mask, saved_out, saved_log_sum_exp };
+
+Gradients fused_gradient(const Problem& p, const Tensor& g, const Saved& s) {
+  DType compute = s[saved_log_sum_exp].dtype();
+  Operands operands(p, s[saved_q], s[saved_k], s[saved_v], s[saved_mask], compute);
+  Tensor dout = readable(g, compute), out = dense(s[saved_out], compute);
+  Tensor work = workspace(cpu::attention_gradient_workspace(operands.shape));
+  Gradients gradients(4);
+  auto wanted = [&](int i, const Dims& shape) -> void* {
+    if (!s.needs(i)) return nullptr;
+    return (gradients[static_cast<size_t>(i)] = empty(shape, compute)).raw();
+  };
+  AttentionGradientArgs args;
+  args.shape = operands.shape;
+  args.dout = head_array(dout);
+  args.out = out.raw();
+  args.log_sum_exp = s[saved_log_sum_exp].raw();
+  args.dq = wanted(0, operands.q.shape());
+  args.dk = wanted(1, operands.k.shape());
+  args.dv = wanted(2, operands.v.shape());
+  args.dmask = wanted(3, p.score_shape());
+  args.workspace = work.raw();
+  on(g.device(), op, Caller{}, [&] { cpu::attention_gradient(args); });
+  return gradients;
+}
+
+// [N, S, key heads, D] -> [N, heads, S, D], a key head for each query head.
+Tensor by_head(const Tensor& x, const Problem& p) {
+  int64_t group = p.heads / std::max<int64_t>(p.key_heads, 1);
+  Dims grouped{x.size(0), x.size(1), p.key_heads, group, p.size};
+  Dims flat{x.size(0), x.size(1), p.heads, p.size};
+  Tensor repeated = group == 1 ? x : x.unsqueeze(3).expand(grouped).reshape(flat);
+  return repeated.permute({0, 2, 1, 3});
+}
+// Its adjoint.
+Tensor from_heads(const Tensor& x, const Problem& p) {
+  int64_t group = p.heads / std::max<int64_t>(p.key_heads, 1);
+  Tensor rows = x.permute({0, 2, 1, 3});
+  if (group == 1) return rows;
+  return sum(rows.reshape({rows.size(0), rows.size(1), p.key_heads, group, p.size}), {3});
+}
+
+// softmax(scale q k^T + mask) with 0 in rows that see nothing.
+Tensor probabilities(const Problem& p, const Tensor& q, const Tensor& k, const Tensor& mask) {
+  DType compute = q.dtype();
+  Tensor scores = matmul(q, k.transpose(2, 3)) * p.scale;
+  Tensor hidden = scalar(-std::numeric_limits<double>::infinity(), compute), largest;
+  if (mask.defined() && mask.dtype() != DType::boolean) scores = scores + mask.to(compute);
+  if (mask.defined() && mask.dtype() == DType::boolean) scores = where(mask, scores, hidden);
+  if (p.causal) scores = where(tril_mask(p.queries, p.keys, p.keys - p.queries), scores, hidden);
+  {
+    NoGrad off;  // the result does not depend on it
+    largest = clamp(max(scores, {-1}, true), -1e30, 1e30);
+  }
+  Tensor e = exp(scores - largest), total = sum(e, {-1}, true);
+  return e / where(equal(total, scalar(0, compute)), ones_like(total), total);
+}
+
+Gradients composed_gradient(const Problem& p, const Tensor& g, const Saved& s) {
+  Gradients gradients(4);
+  if (p.score_shape().product() == 0) {
+    for (int i : {saved_q, saved_k, saved_v, saved_mask}) {
+      if (s.needs(i)) gradients[static_cast<size_t>(i)] = zeros_like(s[i]);
+    }
+    return gradients;
+  }
+  DType compute = s[saved_log_sum_exp].dtype();
+  Tensor q = s[saved_q].to(compute).permute({0, 2, 1, 3});
+  Tensor k = by_head(s[saved_k].to(compute), p), v = by_head(s[saved_v].to(compute), p);
+  Tensor dout = g.to(compute).permute({0, 2, 1, 3});
+  Tensor shares = probabilities(p, q, k, s[saved_mask]);
+  Tensor dshares = matmul(dout, v.transpose(2, 3));
+  Tensor dscores = shares * (dshares - sum(dshares * shares, {-1}, true));
+  if (s.needs(0)) gradients[0] = (matmul(dscores, k) * p.scale).permute({0, 2, 1, 3});
+  if (s.needs(1)) gradients[1] = from_heads(matmul(dscores.transpose(2, 3), q) * p.scale, p);
+  if (s.needs(2)) gradients[2] = from_heads(matmul(shares.transpose(2, 3), dout), p);
+  if (s.needs(3)) gradients[3] = dscores;
+  return gradients;
+}
+
+}  // namespace
+
+Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
+                                    const AttentionOptions& options, const Tensor& mask,
+                                    Caller at) {
+  Problem p = check(q, k, v, options, mask, at);
+  DType dtype = promote(promote(q.dtype(), k.dtype()), v.dtype()), compute = compute_type(dtype);
+  Operands operands(p, q, k, v, mask, compute);
+  Tensor log_sum_exp = empty({p.samples, p.heads, p.queries}, compute, q.device());
+  Tensor wide = empty(q.shape(), compute, q.device());
+  Tensor work = workspace(cpu::attention_workspace(operands.shape));
+  on(q.device(), op, at, [&] {
+    cpu::attention({operands.shape, wide.raw(), log_sum_exp.raw(), work.raw()});
+  });
+  Tensor out = dense(wide, dtype);
+  return record(out, op, at, {q, k, v, mask}, {q, k, v, mask, out, log_sum_exp},
+                [p](const Tensor& g, const Saved& s) {
+                  return grad_enabled() ? composed_gradient(p, g, s) : fused_gradient(p, g, s);
+                });
+}
+
+}  // namespace strata

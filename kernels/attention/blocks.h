@@ -1,0 +1,121 @@
+// What the forward and the backward pass of attention share: blocks, transposed keys, scores.
+#pragma once
+
+#include <algorithm>
+#include <cstdlib>
+#include <limits>
+#include <memory>
+
+#include "kernels/attention/attention.h"
+#include "kernels/attention/tile_product.h"
+#include "kernels/common/parallel.h"
+
+namespace strata::cpu::attention_detail {
+
+// A block of scores is query_block x key_block: 32 KiB in f32, beside its operands in the L2 cache.
+inline constexpr int64_t query_block = 64, key_block = 128;
+
+inline int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
+// Row length of transposed keys: whole vectors of either type.
+inline int64_t padded_keys(const AttentionShape& s) { return round_up(s.keys, 16); }
+
+// Scratch memory of this thread, kept from call to call and aligned to a cache line.
+template <class T>
+T* scratch(int64_t count) {
+  struct Free {
+    void operator()(void* p) const { std::free(p); }
+  };
+  thread_local std::unique_ptr<void, Free> memory;
+  thread_local size_t size = 0;
+  size_t wanted = static_cast<size_t>(round_up(count * static_cast<int64_t>(sizeof(T)), 64));
+  if (wanted > size) {
+    memory.reset();
+    size = 0;
+    memory.reset(std::aligned_alloc(64, wanted));
+    if (!memory) throw std::bad_alloc();
+    size = wanted;
+  }
+  return static_cast<T*>(memory.get());
+}
+
+template <class T>
+const T* row_of(const HeadArray& x, int64_t sample, int64_t row, int64_t head) {
+  return static_cast<const T*>(x.data) + sample * x.sample + row * x.row + head * x.head;
+}
+
+// out [N, key heads, D, padded keys] = factor x, transposed, with zeros in the padding.
+template <class T>
+void transpose_keys(const AttentionShape& s, const HeadArray& x, T factor, T* out) {
+  const int64_t padded = padded_keys(s), piece = 64;
+  const int64_t pieces = (padded + piece - 1) / piece;
+  parallel_for(s.samples * s.key_heads * pieces, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      int64_t first = i % pieces * piece, head = i / pieces;
+      int64_t last = std::min(first + piece, padded), present = std::min(last, s.keys);
+      T* to = out + head * s.size * padded;
+      const T* from = row_of<T>(x, head / s.key_heads, 0, head % s.key_heads);
+      for (int64_t d = 0; d < s.size; ++d) {
+        for (int64_t j = first; j < present; ++j) to[d * padded + j] = factor * from[j * x.row + d];
+        for (int64_t j = std::max(first, present); j < last; ++j) to[d * padded + j] = 0;
+      }
+    }
+  });
+}
+
+// One block of scores: queries [first_query, first_query + rows) of a head against keys
+// [first_key, first_key + columns).
+struct Block {
+  int64_t sample, head, first_query, rows, first_key, columns;
+};
+
+// Keys that query t may see when causal; all of them otherwise.
+inline int64_t visible_keys(const AttentionShape& s, int64_t t) {
+  return s.causal ? std::clamp<int64_t>(t + 1 + s.keys - s.queries, 0, s.keys) : s.keys;
+}
+
+// Scores of row i of the block that the query may see: their count, after the mask was applied.
+template <class T>
+int64_t mask_row(const AttentionShape& s, const Block& b, int64_t i, T* scores) {
+  const int64_t t = b.first_query + i;
+  const int64_t n = std::clamp<int64_t>(visible_keys(s, t) - b.first_key, 0, b.columns);
+  if (s.mask_kind == MaskKind::none) return n;
+  const int64_t step = s.mask_strides[3];
+  const int64_t at = b.sample * s.mask_strides[0] + b.head * s.mask_strides[1] +
+                     t * s.mask_strides[2] + b.first_key * step;
+  if (s.mask_kind == MaskKind::allowed) {
+    const bool* mask = static_cast<const bool*>(s.mask) + at;
+    for (int64_t j = 0; j < n; ++j) {
+      scores[j] = mask[j * step] ? scores[j] : -std::numeric_limits<T>::infinity();
+    }
+  } else {
+    const T* mask = static_cast<const T*>(s.mask) + at;
+    if (step == 1) {
+      for (int64_t j = 0; j < n; ++j) scores[j] += mask[j];
+    } else {
+      for (int64_t j = 0; j < n; ++j) scores[j] += mask[j * step];
+    }
+  }
+  return n;
+}
+
+// scores [rows, key_block] = x (rows of a head array) times transposed keys.
+template <class T>
+void block_product(const AttentionShape& s, const Block& b, const HeadArray& x, const T* transposed,
+                   T* scores) {
+  const int64_t padded = padded_keys(s);
+  const int64_t key_head = b.head / (s.heads / s.key_heads);
+  const T* keys = transposed + (b.sample * s.key_heads + key_head) * s.size * padded + b.first_key;
+  tile_product<T>({.m = b.rows,
+                   .n = round_up(b.columns, full_lanes<T>),
+                   .k = s.size,
+                   .a = row_of<T>(x, b.sample, b.first_query, b.head),
+                   .a_row = x.row,
+                   .a_column = 1,
+                   .b = keys,
+                   .b_row = padded,
+                   .c = scores,
+                   .c_row = key_block,
+                   .add = false});
+}
+
+}  // namespace strata::cpu::attention_detail
