@@ -39,6 +39,9 @@ struct TerraceOptions {
 // and every other factor by its name. An unknown name is an error that lists these.
 TerraceOptions terrace_task(const std::string& name, Caller at = Caller::here());
 
+// What "terrace" alone means.
+inline constexpr const char* default_terrace_task = "object";
+
 class Terrace : public Dataset {
  public:
   // `size` images whose numbers start at `first`: the same number is the same image.
