@@ -1,4 +1,5 @@
-// Order along an axis. Sorting is stable; NaN counts as largest. Gradients flow to the values.
+// Order along an axis. Sorting is stable and NaN counts as largest, so results are determined by
+// the values alone. Gradients flow to the places the values came from; -0 and 0 are equal.
 #pragma once
 
 #include "engine/tensor/tensor.h"
@@ -10,10 +11,11 @@ struct ValuesAndIndices {
   Tensor indices;  // i64
 };
 
+// Both in x's shape; equal elements keep their order, also when descending.
 ValuesAndIndices sort(const Tensor& x, int axis = -1, bool descending = false,
                       Caller at = Caller::here());
 Tensor argsort(const Tensor& x, int axis = -1, bool descending = false, Caller at = Caller::here());
-// The k largest (or smallest), in order.
+// The k largest (or smallest), in order: x's shape with k along `axis`, 0 <= k <= its size.
 ValuesAndIndices topk(const Tensor& x, int64_t k, int axis = -1, bool largest = true,
                       Caller at = Caller::here());
 

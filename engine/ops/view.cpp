@@ -5,9 +5,13 @@
 
 #include "engine/autograd/autograd.h"
 #include "engine/ops/create.h"
+#include "engine/ops/detail/check.h"
 #include "engine/ops/elementwise.h"
 
 namespace strata {
+
+using detail::check_defined;
+
 namespace {
 
 // Fills in the -1 of a requested shape.
@@ -64,6 +68,7 @@ Tensor unslice(const Tensor& g, const Dims& shape, int axis, int64_t start, int6
 }  // namespace
 
 Tensor reshape(const Tensor& x, const Dims& wanted, Caller at) {
+  check_defined("reshape", "x", x, at);
   if (wanted == x.shape()) return x;
   Dims shape = resolve_shape(x, wanted, at), strides;
   if (shape == x.shape()) return x;
@@ -77,6 +82,7 @@ Tensor reshape(const Tensor& x, const Dims& wanted, Caller at) {
 }
 
 Tensor permute(const Tensor& x, const Dims& axes, Caller at) {
+  check_defined("permute", "x", x, at);
   int rank = x.rank();
   if (axes.rank() != rank) {
     fail("permute", at, "{} has {} axes but {} names {}; name each once", describe(x), rank,
@@ -102,6 +108,7 @@ Tensor permute(const Tensor& x, const Dims& axes, Caller at) {
 }
 
 Tensor transpose(const Tensor& x, int a, int b, Caller at) {
+  check_defined("transpose", "x", x, at);
   a = normalize_axis("transpose", a, x.rank(), at);
   b = normalize_axis("transpose", b, x.rank(), at);
   if (a == b) return x;
@@ -114,6 +121,7 @@ Tensor transpose(const Tensor& x, int a, int b, Caller at) {
 }
 
 Tensor slice(const Tensor& x, int axis, int64_t start, int64_t stop, int64_t step, Caller at) {
+  check_defined("slice", "x", x, at);
   axis = normalize_axis("slice", axis, x.rank(), at);
   if (step <= 0) {
     fail("slice", at, "step {} of {}: steps are positive; flip() reverses an axis", step,
@@ -135,6 +143,7 @@ Tensor slice(const Tensor& x, int axis, int64_t start, int64_t stop, int64_t ste
 }
 
 Tensor select(const Tensor& x, int axis, int64_t index, Caller at) {
+  check_defined("select", "x", x, at);
   axis = normalize_axis("select", axis, x.rank(), at);
   int64_t size = x.shape()[axis];
   if (index < -size || index >= size) {
@@ -154,6 +163,7 @@ Tensor select(const Tensor& x, int axis, int64_t index, Caller at) {
 }
 
 Tensor expand(const Tensor& x, const Dims& wanted, Caller at) {
+  check_defined("expand", "x", x, at);
   int shift = wanted.rank() - x.rank();
   if (shift < 0) {
     fail("expand", at, "{} has {} axes and cannot become {}, which has {}", describe(x), x.rank(),
@@ -180,6 +190,7 @@ Tensor expand(const Tensor& x, const Dims& wanted, Caller at) {
 }
 
 Tensor unsqueeze(const Tensor& x, int axis, Caller at) {
+  check_defined("unsqueeze", "x", x, at);
   if (x.rank() == max_rank) {
     fail("unsqueeze", at, "{} already has {} axes, the most there can be", describe(x), max_rank);
   }
@@ -194,6 +205,7 @@ Tensor unsqueeze(const Tensor& x, int axis, Caller at) {
 }
 
 Tensor squeeze(const Tensor& x, int axis, Caller at) {
+  check_defined("squeeze", "x", x, at);
   axis = normalize_axis("squeeze", axis, x.rank(), at);
   if (x.shape()[axis] != 1) {
     fail("squeeze", at, "axis {} of {} has size {}; only axes of size 1 can go", axis, describe(x),
@@ -208,6 +220,7 @@ Tensor squeeze(const Tensor& x, int axis, Caller at) {
 }
 
 Tensor flatten(const Tensor& x, int first, int last, Caller at) {
+  check_defined("flatten", "x", x, at);
   if (x.rank() == 0) return reshape(x, {1}, at);
   first = normalize_axis("flatten", first, x.rank(), at);
   last = normalize_axis("flatten", last, x.rank(), at);
@@ -227,6 +240,7 @@ Tensor flatten(const Tensor& x, int first, int last, Caller at) {
 }
 
 Tensor flip(const Tensor& x, const Dims& wanted, Caller at) {
+  check_defined("flip", "x", x, at);
   Dims axes = normalize_axes("flip", wanted, x.rank(), at), strides = x.strides();
   int64_t offset = x.offset();
   for (int64_t i : axes) {

@@ -53,28 +53,19 @@ void truth(const ReducePlan& plan, const ReduceArgs& args) {
                                  nullptr, {});
 }
 
-// Each line along the axis on its own; lines in order of memory.
 template <class T, bool largest>
-void arg_lines(const ReducePlan& plan, const T* x, int64_t size, int64_t stride, int64_t* out) {
-  using Op = Extreme<T, largest>;
+int64_t find_extreme(const T* x, int64_t size, int64_t stride) {
   using Value = Compute<T>;
-  int64_t grain = std::max<int64_t>(1, 32768 / size);
-  parallel_for(plan.outputs, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t line = begin; line < end; ++line) {
-      Offsets at = offsets_at(plan.kept, plan.kept_count, line);
-      const T* from = x + at.x;
-      Value best = static_cast<Value>(from[0]);
-      int64_t index = 0;
-      for (int64_t i = 1; i < size && best == best; ++i) {
-        Value next = Op::step(best, static_cast<Value>(from[i * stride]));
-        if (!(next == best)) {
-          best = next;
-          index = i;
-        }
-      }
-      out[at.out] = index;
+  Value best = static_cast<Value>(x[0]);
+  int64_t index = 0;
+  for (int64_t i = 1; i < size && best == best; ++i) {
+    Value next = Extreme<T, largest>::step(best, static_cast<Value>(x[i * stride]));
+    if (!(next == best)) {
+      best = next;
+      index = i;
     }
-  });
+  }
+  return index;
 }
 
 }  // namespace
@@ -93,15 +84,23 @@ void reduce_truth(bool any, const ReduceArgs& args) {
 }
 
 void arg_extreme(bool largest, int axis, const ReduceArgs& args) {
-  ReduceArgs along = args;
-  along.reduced = 1u << axis;
-  ReducePlan plan = make_reduce_plan(along);
-  int64_t size = args.shape[axis], stride = args.strides[axis];
+  int64_t out_strides[max_reduce_rank] = {};
+  for (int64_t i = args.rank - 1, step = 1; i >= 0; --i) {
+    out_strides[i] = i == axis ? 0 : step;
+    if (i != axis) step *= args.shape[i];
+  }
+  Lines lines = make_lines(args.rank, args.shape, args.strides, out_strides, axis);
   visit(args.dtype, [&]<class T>(Type<T>) {
     const T* x = static_cast<const T*>(args.x);
     int64_t* out = static_cast<int64_t*>(args.out);
-    largest ? arg_lines<T, true>(plan, x, size, stride, out)
-            : arg_lines<T, false>(plan, x, size, stride, out);
+    int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(lines.size, 1));
+    parallel_for(lines.count, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t line = begin; line < end; ++line) {
+        Offsets at = offsets_at(lines.loops, lines.loop_count, line);
+        out[at.out] = largest ? find_extreme<T, true>(x + at.x, lines.size, lines.stride)
+                              : find_extreme<T, false>(x + at.x, lines.size, lines.stride);
+      }
+    });
   });
 }
 

@@ -33,8 +33,8 @@ struct Finish {
       } else {
         return static_cast<Out>(value);
       }
-    } else if constexpr (std::is_same_v<Total, int64_t> && std::is_same_v<Out, float>) {
-      return static_cast<float>(static_cast<double>(total) * scale);
+    } else if constexpr (std::is_same_v<Total, int64_t> && std::is_floating_point_v<Out>) {
+      return static_cast<Out>(static_cast<double>(total) * scale);
     } else {
       return static_cast<Out>(total);
     }

@@ -15,14 +15,19 @@ struct Added {
   static Total merge(Total a, Total b) { return a + b; }
 };
 
+// In f64: the rounding of an f32 mean of 1e6 would be as large as a small deviation.
 template <class T>
-struct SquaredDeviation : Added<T> {
+struct SquaredDeviation {
   static constexpr bool shifted = true;
-  using Lane = Compute<T>;
+  using Lane = double;
+  using Total = double;
+  static Lane identity() { return 0; }
   static Lane load(T value, Lane shift) {
-    Lane deviation = static_cast<Lane>(value) - shift;
+    Lane deviation = static_cast<Lane>(static_cast<Compute<T>>(value)) - shift;
     return deviation * deviation;
   }
+  static Lane step(Lane a, Lane b) { return a + b; }
+  static Total merge(Total a, Total b) { return a + b; }
 };
 
 template <class T>
@@ -47,7 +52,8 @@ void run(const ReduceArgs& args, bool root) {
   ReducePlan plan = make_reduce_plan(args);
   visit_float(args.dtype, [&]<class T>(Type<T>) {
     Reducer<Op<T>, T>::run(plan, static_cast<const T*>(args.x), static_cast<T*>(args.out),
-                           static_cast<const Compute<T>*>(args.shift), {args.scale, root});
+                           static_cast<const typename Op<T>::Lane*>(args.shift),
+                           {args.scale, root});
   });
 }
 

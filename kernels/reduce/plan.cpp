@@ -87,4 +87,21 @@ ReducePlan make_reduce_plan(const ReduceArgs& args) {
   return plan;
 }
 
+Lines make_lines(int rank, const int64_t* shape, const int64_t* strides, const int64_t* out_strides,
+                 int axis) {
+  Lines lines;
+  for (int i = 0; i < rank; ++i) {
+    if (i == axis) continue;
+    lines.count *= shape[i];
+    if (shape[i] != 1) lines.loops[lines.loop_count++] = {shape[i], strides[i], out_strides[i]};
+  }
+  if (lines.count > 0) lines.loop_count = sort_and_merge(lines.loops, lines.loop_count);
+  if (rank > 0) {
+    lines.size = shape[axis];
+    lines.stride = strides[axis];
+    lines.out_stride = out_strides[axis];
+  }
+  return lines;
+}
+
 }  // namespace strata::cpu

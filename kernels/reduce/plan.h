@@ -38,6 +38,18 @@ inline constexpr int64_t max_reduce_width = 1024;
 
 ReducePlan make_reduce_plan(const ReduceArgs& args);
 
+// The lines of an array along one axis: where each starts in x and in out.
+struct Lines {
+  Loop loops[max_reduce_rank];  // over the other axes, the nearest in memory innermost
+  int loop_count = 0;
+  int64_t count = 1;                   // how many lines
+  int64_t size = 1;                    // elements of a line
+  int64_t stride = 1, out_stride = 1;  // between elements of a line
+};
+// `out_strides` has an entry for each axis of x (0 along `axis` where out has no such axis).
+Lines make_lines(int rank, const int64_t* shape, const int64_t* strides, const int64_t* out_strides,
+                 int axis);
+
 // Offsets into x and out of the flat index `i` over the first `count` loops.
 struct Offsets {
   int64_t x = 0, out = 0;

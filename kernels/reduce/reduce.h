@@ -18,11 +18,11 @@
 namespace strata::cpu {
 
 enum class ReduceKind {
-  sum,                // f -> f; integers and bool -> i64, or f32 (a mean)
+  sum,                // floats -> the same; integers and bool -> i64 or f32; any -> f64
   squared_deviation,  // floats
   root_sum_squares,   // floats
   exponential_sum,    // floats
-  product,            // f -> f; integers and bool -> i64
+  product,            // as sum
   maximum,            // any type -> the same; NaN wins
   minimum,
   any,  // any type -> bool; NaN is true
@@ -41,7 +41,8 @@ struct ReduceArgs {
   void* out = nullptr;               // row-major over the axes that stay
   DType out_dtype = DType::f32;
   double scale = 1;
-  // One an output, in out's order; f64 for f64 input, f32 for the other floats. Null: 0.
+  // One an output, in out's order. squared_deviation: f64; exponential_sum: f64 for f64 input, f32
+  // for the other floats. Null: 0.
   const void* shift = nullptr;
 };
 
@@ -50,5 +51,13 @@ void reduce(ReduceKind kind, const ReduceArgs& args);
 // Index (i64) along `axis` of the first largest (or smallest) element; a NaN beats every number.
 // `axis` has at least one element; args.reduced is ignored.
 void arg_extreme(bool largest, int axis, const ReduceArgs& args);
+
+// Sums of everything up to each element along `axis` (from the end if `reverse`), added in f64 or
+// i64 and rounded once each. out: row-major in x's shape; integers and bool give i64.
+void cumulative_sum(int axis, bool reverse, const ReduceArgs& args);
+
+// For each element the product of the others of its line along `axis`: what the gradient of a
+// product needs, correct where elements are 0. Floats; out: row-major in x's shape and type.
+void product_of_others(int axis, const ReduceArgs& args);
 
 }  // namespace strata::cpu

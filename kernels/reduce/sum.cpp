@@ -37,7 +37,9 @@ void run(const ReduceArgs& args) {
   visit(args.dtype, [&]<class T>(Type<T>) {
     const T* x = static_cast<const T*>(args.x);
     Finish finish{args.scale};
-    if constexpr (is_real<T>) {
+    if (args.out_dtype == DType::f64) {
+      Reducer<Op<T>, T>::run(plan, x, static_cast<double*>(args.out), nullptr, finish);
+    } else if constexpr (is_real<T>) {
       Reducer<Op<T>, T>::run(plan, x, static_cast<T*>(args.out), nullptr, finish);
     } else if (args.out_dtype == DType::f32) {
       Reducer<Op<T>, T>::run(plan, x, static_cast<float*>(args.out), nullptr, finish);
