@@ -1,5 +1,6 @@
 // Sums of functions of floats: (x - shift)^2 for variances (the mean is known first, so a large
 // offset costs no accuracy), x^2 for norms, exp(x - shift) for logsumexp.
+#include "kernels/common/vec_math.h"
 #include "kernels/reduce/kinds.h"
 #include "kernels/reduce/loops.h"
 
@@ -44,7 +45,7 @@ template <class T>
 struct Exponential : Added<T> {
   static constexpr bool shifted = true;
   using Lane = Compute<T>;
-  static Lane load(T value, Lane shift) { return std::exp(static_cast<Lane>(value) - shift); }
+  static Lane load(T value, Lane shift) { return math::exp(static_cast<Lane>(value) - shift); }
 };
 
 template <template <class> class Op>
