@@ -191,6 +191,23 @@ class ReportTest(unittest.TestCase):
         self.assertNotEqual(before, self.text("#embedding [aria-live]"))
         self.quiet()
 
+    def test_saving_and_copying(self):
+        self.load(self.pages["factors"] / "report.html")
+        saved = self.browser.execute_async_script("""const done = arguments[0];
+            strata.download = (blob, name) => blob.text().then((text) => {
+              const svg = new DOMParser().parseFromString(text, 'image/svg+xml'), line = svg.querySelectorAll('path')[2];
+              done({name, root: svg.documentElement.nodeName, classes: svg.querySelectorAll('[class]').length, variables: text.includes('var(--'), style: line.getAttribute('style')}); });
+            document.querySelector('#emergence .tools button').click();""")
+        self.assertEqual((saved["name"], saved["root"], saved["classes"], saved["variables"]), ("emergence.svg", "svg", 0, False))
+        self.assertIn("stroke:", saved["style"])
+        self.browser.execute_script("strata.copy = (text) => { window.copied = text; }")
+        self.browser.execute_script("document.querySelector('#numbers').scrollIntoView()")
+        self.find("#numbers .controls button").click()
+        lines = self.browser.execute_script("return window.copied").split("\n")
+        self.assertEqual(len(lines), 7)
+        self.assertEqual({len(line.split("\t")) for line in lines}, {10})
+        self.assertGreater(float(lines[6].split("\t")[9]), 0.9)
+
     def test_theme_and_keyboard(self):
         self.load(self.pages["factors"] / "report.html")
         paper = "return getComputedStyle(document.body).backgroundColor"
