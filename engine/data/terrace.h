@@ -40,7 +40,7 @@ struct TerraceOptions {
 TerraceOptions terrace_task(const std::string& name, Caller at = Caller::here());
 
 // What "terrace" alone means.
-inline constexpr const char* default_terrace_task = "object";
+inline constexpr const char* default_terrace_task = "chain";
 
 class Terrace : public Dataset {
  public:
