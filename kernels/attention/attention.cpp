@@ -92,17 +92,12 @@ void attention_typed(const AttentionArgs& args) {
   T* transposed = static_cast<T*>(args.workspace);
   transpose_keys(s, s.k, static_cast<T>(s.scale), transposed);
   const int64_t blocks = (s.queries + query_block - 1) / query_block;
-  const int64_t units = s.samples * s.heads * blocks;
-  const int64_t threads = std::clamp<int64_t>(units, 1, thread_count());
-  // Handed out one by one: under a causal mask later blocks are longer.
-#pragma omp parallel for schedule(dynamic, 1) \
-    num_threads(static_cast <int>(threads)) if (threads > 1)
-  for (int64_t i = 0; i < units; ++i) {
+  share_out(s, s.samples * s.heads * blocks, [&](int64_t i) {
     const int64_t head = i / blocks, first = i % blocks * query_block;
     attend(args, transposed,
            Block{head / s.heads, head % s.heads, first, std::min(query_block, s.queries - first), 0,
                  0});
-  }
+  });
 }
 
 }  // namespace

@@ -157,31 +157,23 @@ struct Backward {
     clear(args.dv, key_heads * s.keys * s.size);
     clear(args.dmask, heads * s.queries * s.keys);
     if (key_heads >= many_heads) {
-      share(key_heads, [&](int64_t i) { visit_head(i / s.key_heads, i % s.key_heads); });
+      share_out(s, key_heads, [&](int64_t i) { visit_head(i / s.key_heads, i % s.key_heads); });
       return;
     }
     const int64_t query_blocks = (s.queries + query_block - 1) / query_block;
     const int64_t key_blocks = (s.keys + key_block - 1) / key_block;
     if (args.dq || args.dmask) {
-      share(heads * query_blocks, [&](int64_t i) {
+      share_out(s, heads * query_blocks, [&](int64_t i) {
         int64_t head = i / query_blocks;
         visit_queries(head / s.heads, head % s.heads, i % query_blocks * query_block, false);
       });
     }
     if (args.dk || args.dv) {
-      share(key_heads * key_blocks, [&](int64_t i) {
+      share_out(s, key_heads * key_blocks, [&](int64_t i) {
         int64_t head = i / key_blocks;
         visit_keys(head / s.key_heads, head % s.key_heads, i % key_blocks * key_block);
       });
     }
-  }
-
-  template <class Body>
-  static void share(int64_t units, Body&& body) {
-    const int64_t threads = std::clamp<int64_t>(units, 1, thread_count());
-#pragma omp parallel for schedule(dynamic, 1) \
-    num_threads(static_cast <int>(threads)) if (threads > 1)
-    for (int64_t i = 0; i < units; ++i) body(i);
   }
 };
 

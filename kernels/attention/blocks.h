@@ -19,6 +19,20 @@ inline int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step 
 // Row length of transposed keys: whole vectors of either type.
 inline int64_t padded_keys(const AttentionShape& s) { return round_up(s.keys, 16); }
 
+// Multiply-adds that a thread should have before it is worth waking.
+inline constexpr int64_t grain_products = 1 << 16;
+
+// Calls body(i) for each unit of work, handed out one by one (under a causal mask they differ).
+template <class Body>
+void share_out(const AttentionShape& s, int64_t units, Body&& body) {
+  const int64_t products = s.samples * s.heads * s.queries * s.keys * s.size;
+  const int64_t threads =
+      std::clamp<int64_t>(std::min(units, products / grain_products), 1, thread_count());
+#pragma omp parallel for schedule(dynamic, 1) \
+    num_threads(static_cast <int>(threads)) if (threads > 1)
+  for (int64_t i = 0; i < units; ++i) body(i);
+}
+
 // Scratch memory of this thread, kept from call to call and aligned to a cache line.
 template <class T>
 T* scratch(int64_t count) {
@@ -48,7 +62,8 @@ template <class T>
 void transpose_keys(const AttentionShape& s, const HeadArray& x, T factor, T* out) {
   const int64_t padded = padded_keys(s), piece = 64;
   const int64_t pieces = (padded + piece - 1) / piece;
-  parallel_for(s.samples * s.key_heads * pieces, 4, [&](int64_t begin, int64_t end) {
+  const int64_t grain = std::max<int64_t>(1, 16384 / (piece * std::max<int64_t>(s.size, 1)));
+  parallel_for(s.samples * s.key_heads * pieces, grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       int64_t first = i % pieces * piece, head = i / pieces;
       int64_t last = std::min(first + piece, padded), present = std::min(last, s.keys);

@@ -111,6 +111,19 @@ void add_moments(const T* x, const C* shift, C* sum, C* square, int64_t rows, in
   }
 }
 
+// A value near each channel's mean, repeated to a wide row: the median of the first, the middle and
+// the last row, so that one outlier does not spoil it.
+template <class T, class C>
+void find_shift(const T* x, int64_t rows, int64_t channels, const Cut& cut, C* shift) {
+  const T *middle = x + rows / 2 * channels, *last = x + (rows - 1) * channels;
+  for (int64_t c = 0; c < channels; ++c) {
+    C low = static_cast<C>(x[c]), high = static_cast<C>(middle[c]), other = static_cast<C>(last[c]);
+    if (low > high) std::swap(low, high);
+    shift[c] = std::max(low, std::min(high, other));
+  }
+  for (int64_t i = channels; i < cut.width; ++i) shift[i] = shift[i - channels];
+}
+
 // Mean and sum of squared deviations of one chunk, from its shifted sums.
 template <class T>
 void chunk_moments(const T* x, int64_t rows, int64_t channels, const Cut& cut, double* mean,
@@ -119,7 +132,7 @@ void chunk_moments(const T* x, int64_t rows, int64_t channels, const Cut& cut, d
   thread_local std::vector<C> scratch;
   scratch.assign(static_cast<size_t>(3 * cut.width), C(0));
   C *shift = scratch.data(), *sum = shift + cut.width, *square = sum + cut.width;
-  for (int64_t i = 0; i < cut.width; ++i) shift[i] = static_cast<C>(x[i % channels]);
+  find_shift(x, rows, channels, cut, shift);
   int64_t wide = rows / cut.repeat, done = wide * cut.repeat;
   add_moments(x, shift, sum, square, wide, cut.width);
   add_moments(x + done * channels, shift, sum, square, rows - done, channels);

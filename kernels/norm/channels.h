@@ -19,7 +19,7 @@
 namespace strata {
 
 // mean[s,c] = mean over rows of x, m2[s,c] = sum over rows of (x - mean)^2. Accurate also when the
-// mean is large against the deviation: each chunk is shifted by its own first row.
+// mean is large against the deviation: each chunk is shifted by a value of its own near the mean.
 // Cost: x is read once.
 struct ChannelMomentsArgs {
   const void* x = nullptr;  // [samples, rows, C]

@@ -71,7 +71,7 @@ OP_ROW(scaled_dot_product_attention) {
   add(row, {.label = "one key head", .samples = 2, .heads = 3, .key_heads = 1, .size = 2});
   add(row, {.label = "added mask", .samples = 2}, random.uniform({2, 1, 3, 3}));
   add(row, {.label = "added mask of each key", .keys = 4}, random.uniform({4}));
-  add(row, {.label = "added mask, causal", .causal = true}, random.uniform({2, 3, 1}));
+  add(row, {.label = "added mask, causal", .causal = true}, random.uniform({2, 1, 3}));
   Array allowed = random.booleans({2, 1, 1, 5});
   allowed.values = {1, 0, 1, 1, 0, 0, 0, 0, 0, 0};  // the second sample sees nothing
   add(row, {.label = "allowed keys", .samples = 2, .keys = 5}, allowed);

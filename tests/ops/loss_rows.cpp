@@ -197,7 +197,7 @@ OP_ROW(huber_loss) {
   add_pairs(
       row,
       [](const Tensor& x, const Tensor& t, Reduction r) {
-        return huber_loss(x, t * 0.5, delta, r);
+        return huber_loss(x, t.defined() ? t * 0.5 : t, delta, r);
       },
       [](double x, double t) {
         double d = std::abs(x - t * 0.5);

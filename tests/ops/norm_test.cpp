@@ -49,7 +49,7 @@ std::vector<Tensor> with_gradients(const Function& f, const std::vector<Tensor>&
   backward(out, random_tensor(99, out.shape(), -1, 1, out.dtype()));
   std::vector<Tensor> results{out.detach()};
   for (const Tensor& leaf : leaves) {
-    if (leaf.requires_grad()) results.push_back(leaf.grad());
+    if (leaf.requires_grad() && leaf.grad().defined()) results.push_back(leaf.grad());
   }
   return results;
 }
@@ -78,7 +78,7 @@ TEST(Softmax, RowsWithoutAFiniteValueAreNaNAndLeaveOthersAlone) {
     Tensor rows = axis == 1 ? x : x.transpose(0, 1).contiguous();
     std::vector<double> y = values(axis == 1 ? softmax(rows, 1) : softmax(rows, 0).transpose(0, 1));
     double e = std::exp(1.0), total = 6 * (e + 1);
-    EXPECT_NEAR(y[2], 1 / (6 * (1 + e)), 1e-7);
+    EXPECT_NEAR(y[2], 1.0 / 6, 1e-7);
     EXPECT_EQ(y[0], 0);
     EXPECT_NEAR(y[18], e / total, 1e-6);
     EXPECT_EQ(y[20], 0);
@@ -102,7 +102,7 @@ TEST(BatchNorm, IsAccurateWhenTheMeanIsLarge) {
     for (const Tensor& input : {x, outlier}) {
       Tensor exact = batch_norm(input.to(DType::f64), {}, {}, {}, {});
       EXPECT_LT(largest_difference(batch_norm(input, {}, {}, {}, {}), exact),
-                input.get() == x.get() ? 2e-6 : 2e-4)
+                input.get() == x.get() ? 2e-6 : 2e-5)
           << channels << " channels";
     }
   }
