@@ -65,7 +65,7 @@ struct Convolution {
   Prepared reorder;    // empty: none needed
   size_t weight_bytes = 0;
 
-  bool small_weight() const { return weight_bytes < (1 << 18); }
+  bool small_weight() const { return static_cast<int64_t>(weight_bytes) < onednn::worth_threads; }
   void set_reorder(const Layout& from, const Layout& to, size_t bytes) {
     weight_bytes = bytes;
     onednn::OneThread alone(small_weight());
@@ -221,6 +221,8 @@ int64_t multiply_adds(const ConvShape& k) {
 // Sizes of 0, which oneDNN refuses, go through our loops as well.
 bool for_onednn(const ConvShape& k) { return k.dtype == DType::f32 && multiply_adds(k) > 0; }
 
+bool on_one_thread(const ConvShape& k) { return multiply_adds(k) < onednn::worth_threads; }
+
 template <class F>
 void visit_type(const ConvShape& k, F&& f) {
   if (k.dtype == DType::f64) {
@@ -234,6 +236,7 @@ void visit_type(const ConvShape& k, F&& f) {
 
 void conv2d(const ConvShape& shape, const void* x, const void* weight, const void* bias,
             const void* residual, bool relu, void* out) {
+  onednn::OneThread alone(on_one_thread(shape));
   if (for_onednn(shape) && forward_f32(shape, x, weight, bias, residual, relu, out)) return;
   visit_type(shape, [&]<class T>(Type<T>) {
     loops::conv2d<T>(shape, static_cast<const T*>(x), static_cast<const T*>(weight),
@@ -244,6 +247,7 @@ void conv2d(const ConvShape& shape, const void* x, const void* weight, const voi
 
 void conv2d_input_gradient(const ConvShape& shape, const void* gradient, const void* weight,
                            void* out) {
+  onednn::OneThread alone(on_one_thread(shape));
   if (for_onednn(shape) && input_gradient_f32(shape, gradient, weight, out)) return;
   visit_type(shape, [&]<class T>(Type<T>) {
     loops::conv2d_input_gradient<T>(shape, static_cast<const T*>(gradient),
@@ -253,6 +257,7 @@ void conv2d_input_gradient(const ConvShape& shape, const void* gradient, const v
 
 void conv2d_weight_gradient(const ConvShape& shape, const void* x, const void* gradient, void* out,
                             void* bias_out) {
+  onednn::OneThread alone(on_one_thread(shape));
   if (for_onednn(shape) && weight_gradient_f32(shape, x, gradient, out, bias_out)) return;
   visit_type(shape, [&]<class T>(Type<T>) {
     loops::conv2d_weight_gradient<T>(shape, static_cast<const T*>(x),

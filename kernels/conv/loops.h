@@ -100,14 +100,15 @@ void conv2d_input_gradient(const ConvShape& k, const T* gradient, const T* weigh
       });
 }
 
-// Rows of the gradient are summed in a fixed number of chunks, each with a weight gradient of its
-// own, and the chunks in order: the order does not depend on the thread count.
+// Rows of the gradient are summed in chunks, each with a weight gradient of its own, and the chunks
+// in order. Their number depends on the shape only, so the order does not depend on the thread
+// count.
 template <class T>
 void conv2d_weight_gradient(const ConvShape& k, const T* x, const T* gradient, T* out,
                             T* bias_out) {
-  constexpr int64_t chunks = 16;
   int64_t C = k.C / k.groups, O = k.O / k.groups, kernel = k.R * k.S * C;
   int64_t size = k.O * kernel, rows = k.N * k.P;
+  int64_t chunks = std::clamp<int64_t>(rows * k.Q * size >> 18, 1, 16);
   std::vector<T> partial(static_cast<size_t>(chunks * (size + k.O)), T(0));
   parallel_chunks(
       rows, std::max<int64_t>(1, (rows + chunks - 1) / chunks),

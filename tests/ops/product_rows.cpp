@@ -77,8 +77,9 @@ Array einsum_oracle(const std::vector<std::string>& inputs, const std::string& o
 
 void add_einsum(Row& row, const std::string& equation, const std::vector<std::string>& inputs,
                 const std::string& output, Arrays in) {
+  std::string label = equation + " " + to_string(in[0].shape);
   row.add(
-      equation + " " + to_string(in[0].shape), std::move(in),
+      label, std::move(in),
       [=](const Tensors& tensors) { return einsum(equation, tensors); },
       [=](const Arrays& arrays) { return einsum_oracle(inputs, output, arrays); });
 }
