@@ -17,9 +17,9 @@ Tensor ConvNorm::block(const Tensor& x, const Tensor& residual) {
     return residual.defined() ? norm(conv(x), residual) : norm(conv(x));
   }
   refresh_folded();
-  Tensor out = conv2d(x, folded_weight_, folded_bias_, conv.options);
-  if (residual.defined()) out = out + residual;
-  return norm.options.relu ? relu(out) : out;
+  Conv2dOptions options = conv.options;
+  options.relu = norm.options.relu;
+  return conv2d(x, folded_weight_, folded_bias_, options, residual);
 }
 
 void ConvNorm::refresh_folded() {

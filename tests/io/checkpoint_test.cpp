@@ -11,6 +11,7 @@
 #include "engine/nn.h"
 #include "engine/ops/loss.h"
 #include "engine/ops/random.h"
+#include "engine/optim.h"
 #include "tests/io/io_support.h"
 
 namespace strata::test {
@@ -25,7 +26,7 @@ struct Net : Layer {
 };
 
 // A run: network, optimiser, schedule, average, and data drawn from the default generator.
-struct Run {
+struct TrainingRun {
   Net net;
   AdamW optimizer{net.named_parameters(), {.learning_rate = 0.01, .weight_decay = 0.1}};
   Scheduler scheduler{optimizer, warm_up(3, cosine(10))};
@@ -56,7 +57,7 @@ struct Run {
 TEST(Checkpoint, AResumedRunGivesTheSameBits) {
   Folder folder;
   manual_seed(5);
-  Run whole;
+  TrainingRun whole;
   whole.train(4);
   io::TrainingState saved = whole.state();
   saved.position = {{"epoch", 2}, {"batch", 17}};
@@ -65,7 +66,7 @@ TEST(Checkpoint, AResumedRunGivesTheSameBits) {
   whole.train(4);
 
   manual_seed(99);  // another start altogether
-  Run resumed;
+  TrainingRun resumed;
   resumed.train(1);
   io::TrainingState state = resumed.state();
   io::load_checkpoint(folder / "x", state);
@@ -81,7 +82,7 @@ TEST(Checkpoint, AResumedRunGivesTheSameBits) {
 TEST(Checkpoint, ModelsLoadAlone) {
   Folder folder;
   manual_seed(1);
-  Run run;
+  TrainingRun run;
   io::save_checkpoint(folder / "run", run.state());
   io::save_safetensors(folder / "model", run.net.state_dict());
   for (const char* name : {"run", "model"}) {
@@ -94,12 +95,12 @@ TEST(Checkpoint, ModelsLoadAlone) {
 TEST(Checkpoint, DifferencesAreListedAndNothingChanges) {
   Folder folder;
   manual_seed(1);
-  Run run;
+  TrainingRun run;
   run.train(1);
   io::TrainingState only_model;
   only_model.model = &run.net;
   io::save_checkpoint(folder / "x", only_model);
-  Run other;
+  TrainingRun other;
   auto before = other.everything();
   io::TrainingState state = other.state();
   std::string message = error_of([&] { io::load_checkpoint(folder / "x", state); });
@@ -124,7 +125,7 @@ TEST(Checkpoint, DifferencesAreListedAndNothingChanges) {
 TEST(Checkpoint, KilledWhileWritingTheLastOneIsWhole) {
   Folder folder;
   manual_seed(1);
-  Run run;
+  TrainingRun run;
   run.train(1);
   io::save_checkpoint(folder / "x", run.state());
   // A child writes checkpoints as fast as it can until it is killed, at twenty different moments.
@@ -136,7 +137,7 @@ TEST(Checkpoint, KilledWhileWritingTheLastOneIsWhole) {
     std::this_thread::sleep_for(std::chrono::microseconds(1000 + 731 * i));
     kill(child, SIGKILL);
     waitpid(child, nullptr, 0);
-    Run other;
+    TrainingRun other;
     io::TrainingState state = other.state();
     ASSERT_NO_THROW(io::load_checkpoint(folder / "x", state));
     ASSERT_EQ(other.everything(), run.everything());
