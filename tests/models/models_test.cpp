@@ -111,7 +111,7 @@ TEST(Models, ConvNetSeesWhatItsTableSays) {
     std::vector<int64_t> sizes;
     for (const std::string& name : net.stages()) {
       if (name == "head") break;
-      Tensor x = zeros({1, 96, 96, 3}).set_requires_grad();
+      Tensor x = zeros({1, 64, 64, 3}).set_requires_grad();
       Tensor activation;
       ActivationObserver observer([&](const std::string& shown, const Tensor& value) {
         if (shown == name + ".conv") activation = value;
