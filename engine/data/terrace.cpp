@@ -137,7 +137,7 @@ Scene Terrace::scene(int64_t index) const {
       scene.drawn_texture[slot] = static_cast<int8_t>(
           (scene.drawn_texture[slot] + 1 + static_cast<int>(swap.below(kinds - 1))) % kinds);
   }
-  if (options_.shift == Shift::noise) scene.noise += 0.05f * static_cast<float>(options_.severity);
+  if (options_.shift == Shift::noise) scene.noise += 0.03f * static_cast<float>(options_.severity);
   if (options_.shift == Shift::blur) scene.blur = options_.severity;
   if (options_.shift == Shift::hue)
     scene.hue_turn = static_cast<float>(options_.severity) * (9.0f / 360.0f);

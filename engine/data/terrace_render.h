@@ -20,7 +20,7 @@ namespace strata::terrace {
 inline constexpr int side = 32, pixel_count = side * side, image_bytes = 3 * pixel_count;
 
 // A departure from the training distribution, severity 0 (none) to 5.
-//   noise: standard deviation .04 + .05 severity      blur: that many 3 x 3 binomial passes
+//   noise: standard deviation .04 + .03 severity      blur: that many 3 x 3 binomial passes
 //   hue: all hues turned by 9 degrees times severity (5 is the next hue)
 //   texture: with probability severity / 5 a part is drawn with another texture than its record's
 //   cells: with probability severity / 5 the object comes from the cells held out of training
