@@ -28,6 +28,15 @@ void check_fits(const char* op, const Tensor& x, const Tensor& y, Caller at) {
   }
 }
 
+// Writes are not recorded, so a gradient that y wants would be lost without a word.
+void check_no_gradient(const char* op, const Tensor& y, Caller at) {
+  if (!grad_enabled() || !y.requires_grad()) return;
+  fail(op, at,
+       "the source {} requires a gradient, which a write in place does not record; detach() it, or "
+       "put the write in a NoGrad scope",
+       describe(y));
+}
+
 void check_whole(const char* op, const Tensor& x, double number, Caller at) {
   if (is_float(x.dtype()) || type_with_number(x.dtype(), number) != DType::f32) return;
   fail(op, at, "{} keeps its type in place, and {} is not a whole number", describe(x), number);
@@ -65,7 +74,8 @@ Tensor Tensor::to(Device device, Caller at) const { return to_device(*this, devi
 void copy_(const Tensor& x, const Tensor& y, Caller at) {
   check_fits("copy_", x, y, at);
   check_writable(x, "copy_", at);
-  Tensor source = undisturbed_by(x, y);
+  check_no_gradient("copy_", y, at);
+  Tensor source = disturbs(x, y) ? clone(y.detach(), at) : y;
   auto args = elementwise_args(x, {&source}, compute_type(x.dtype()));
   on(x.device(), "copy_", at, cpu::copy, args);
   note_write(x, "copy_", at);
@@ -74,8 +84,9 @@ void copy_(const Tensor& x, const Tensor& y, Caller at) {
 void add_(const Tensor& x, const Tensor& y, double scale, Caller at) {
   check_fits("add_", x, y, at);
   check_writable(x, "add_", at);
+  check_no_gradient("add_", y, at);
   check_whole("add_", x, scale, at);
-  Tensor source = undisturbed_by(x, y);
+  Tensor source = disturbs(x, y) ? clone(y.detach(), at) : y;
   auto args = elementwise_args(x, {&x, &source}, compute_type(x.dtype()));
   args.parameter[0] = scale;
   on(x.device(), "add_", at, cpu::binary, scale == 1.0 ? Binary::add : Binary::add_scaled, args);

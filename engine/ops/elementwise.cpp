@@ -190,10 +190,11 @@ Tensor pow(const Tensor& a, double b, Caller at) {
 
 namespace {
 
-Tensor compare(const char* op, Compare kernel, const Tensor& a, const Tensor& b, Caller at) {
+Tensor compare(const char* op, Compare kernel, const Tensor& a, const Tensor& b, Caller at,
+               bool swapped = false) {
   DType type = check_and_promote(op, a, b, at);
   Tensor out = empty(joint_shape(op, a, b, at), DType::boolean, a.device());
-  auto args = elementwise_args(out, {&a, &b}, compute_type(type));
+  auto args = elementwise_args(out, {swapped ? &b : &a, swapped ? &a : &b}, compute_type(type));
   on(a.device(), op, at, cpu::compare, kernel, args);
   return record(std::move(out), op, at);
 }
@@ -220,10 +221,10 @@ Tensor less_equal(const Tensor& a, const Tensor& b, Caller at) {
   return compare("less_equal", Compare::less_equal, a, b, at);
 }
 Tensor greater(const Tensor& a, const Tensor& b, Caller at) {
-  return compare("greater", Compare::less, b, a, at);
+  return compare("greater", Compare::less, a, b, at, true);
 }
 Tensor greater_equal(const Tensor& a, const Tensor& b, Caller at) {
-  return compare("greater_equal", Compare::less_equal, b, a, at);
+  return compare("greater_equal", Compare::less_equal, a, b, at, true);
 }
 Tensor logical_and(const Tensor& a, const Tensor& b, Caller at) {
   return compare("logical_and", Compare::logical_and, a, b, at);

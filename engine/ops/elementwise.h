@@ -98,7 +98,10 @@ Tensor clamp(const Tensor& x, double low, double high, Caller at = Caller::here(
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b, Caller at = Caller::here());
 Tensor to_dtype(const Tensor& x, DType dtype, Caller at = Caller::here());
 
-// In place, for buffers and for parameters under NoGrad; x keeps its type, y broadcasts to x.
+// In place, for buffers and for parameters under NoGrad: nothing is recorded, so x or y that wants
+// a gradient is refused where gradients are on. x keeps its shape and type, y broadcasts to it;
+// they may overlap in memory. An x in which elements share memory (expanded) is refused. copy_: x =
+// y; add_: x = x + scale y; mul_: x = factor x; fill_: x = value.
 void copy_(const Tensor& x, const Tensor& y, Caller at = Caller::here());
 void add_(const Tensor& x, const Tensor& y, double scale = 1.0, Caller at = Caller::here());
 void mul_(const Tensor& x, double factor, Caller at = Caller::here());

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "engine/autograd/autograd.h"
-#include "engine/ops/view.h"
 
 namespace strata {
 
@@ -18,7 +17,7 @@ void check_defined(const char* op, std::initializer_list<const Tensor*> operands
   int index = 0;
   for (const Tensor* operand : operands) {
     if (!operand->defined()) {
-      fail(op, at, "operand {} is an undefined Tensor (default-constructed, or a missing gradient)",
+      fail(op, at, "operand {} is undefined: a default-constructed Tensor, or a missing gradient",
            index);
     }
     ++index;
@@ -68,11 +67,10 @@ void check_writable(const Tensor& x, const char* op, Caller at) {
   }
 }
 
-Tensor undisturbed_by(const Tensor& x, const Tensor& y) {
-  if (x.storage() != y.storage()) return y;
-  bool same_place = x.offset() == y.offset() && x.shape() == y.shape() &&
-                    x.strides() == y.strides() && x.dtype() == y.dtype();
-  return same_place ? y : clone(y.detach());
+bool disturbs(const Tensor& x, const Tensor& y) {
+  if (x.storage() != y.storage()) return false;
+  return x.offset() != y.offset() || x.shape() != y.shape() || x.strides() != y.strides() ||
+         x.dtype() != y.dtype();
 }
 
 namespace detail {

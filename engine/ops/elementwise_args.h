@@ -26,8 +26,9 @@ void check_operands(const char* op, const Tensor& a, const Tensor& b, Caller at)
 Dims joint_shape(const char* op, const Tensor& a, const Tensor& b, Caller at);
 // A write in place is sound: allowed by autograd, and no two elements of x share memory.
 void check_writable(const Tensor& x, const char* op, Caller at);
-// y, or a copy of it when writing x element by element would disturb elements of y not yet read.
-Tensor undisturbed_by(const Tensor& x, const Tensor& y);
+// Whether writing x element by element would change elements of y not yet read: they share storage,
+// and are not the same view of it.
+bool disturbs(const Tensor& x, const Tensor& y);
 
 namespace detail {
 
