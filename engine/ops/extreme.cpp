@@ -24,7 +24,7 @@ Tensor extreme(ReduceKind kind, const char* op, const Tensor& x, const Dims& axe
          kind == ReduceKind::maximum ? "largest" : "smallest");
   }
   Tensor out = run_reduction(kind, op, x, reduced, x.dtype(), 1.0, {}, at);
-  return record(std::move(out), op, at, {x}, {x, out},
+  return record(out, op, at, {x}, {x, out},
                 [axes, kept = reduced.kept, at](const Tensor& g, const Saved& saved) {
                   const Tensor x = saved[0];
                   Tensor chosen = equal(x, reshape(saved[1], kept, at), at);

@@ -43,11 +43,11 @@ Tensor sum(const Tensor& x, const Dims& axes, bool keep, Caller at) {
 Tensor mean(const Tensor& x, const Dims& axes, bool keep, Caller at) {
   ReducedShape reduced = reduced_shape("mean", x, axes, keep, at);
   DType dtype = is_float(x.dtype()) ? x.dtype() : DType::f32;
-  double scale = 1.0 / static_cast<double>(reduced.count);  // of nothing: 0 * inf = NaN
-  Tensor out = run_reduction(ReduceKind::sum, "mean", x, reduced, dtype, scale, {}, at);
+  double count = static_cast<double>(reduced.count);  // of nothing: 0 / 0 = NaN
+  Tensor out = run_reduction(ReduceKind::sum, "mean", x, reduced, dtype, count, {}, at);
   return record(std::move(out), "mean", at, {x}, {},
-                [kept = reduced.kept, scale, at](const Tensor& g, const Saved&) {
-                  return Gradients{mul(reshape(g, kept, at), scale, at)};
+                [kept = reduced.kept, count, at](const Tensor& g, const Saved&) {
+                  return Gradients{mul(reshape(g, kept, at), 1.0 / count, at)};
                 });
 }
 
@@ -55,16 +55,15 @@ Tensor var(const Tensor& input, const Dims& axes, bool keep, double correction, 
   const Tensor x = as_float(input, at);
   ReducedShape reduced = reduced_shape("var", x, axes, keep, at);
   double count = static_cast<double>(reduced.count), free = count - correction;
-  double scale = free > 0 ? 1.0 / free : std::numeric_limits<double>::quiet_NaN();
-  Tensor center =
-      run_reduction(ReduceKind::sum, "var", x, reduced, DType::f64, 1.0 / count, {}, at);
+  if (!(free > 0)) free = std::numeric_limits<double>::quiet_NaN();
+  Tensor center = run_reduction(ReduceKind::sum, "var", x, reduced, DType::f64, count, {}, at);
   Tensor out =
-      run_reduction(ReduceKind::squared_deviation, "var", x, reduced, x.dtype(), scale, center, at);
+      run_reduction(ReduceKind::squared_deviation, "var", x, reduced, x.dtype(), free, center, at);
   return record(std::move(out), "var", at, {x}, {x},
-                [axes, kept = reduced.kept, scale, at](const Tensor& g, const Saved& saved) {
+                [axes, kept = reduced.kept, free, at](const Tensor& g, const Saved& saved) {
                   const Tensor x = saved[0];
                   Tensor deviation = sub(x, mean(x, axes, true, at), at);
-                  return Gradients{mul(mul(reshape(g, kept, at), 2.0 * scale, at), deviation, at)};
+                  return Gradients{mul(mul(reshape(g, kept, at), 2.0 / free, at), deviation, at)};
                 });
 }
 
@@ -73,7 +72,7 @@ Tensor norm(const Tensor& input, const Dims& axes, bool keep, Caller at) {
   ReducedShape reduced = reduced_shape("norm", x, axes, keep, at);
   Tensor out =
       run_reduction(ReduceKind::root_sum_squares, "norm", x, reduced, x.dtype(), 1.0, {}, at);
-  return record(std::move(out), "norm", at, {x}, {x, out},
+  return record(out, "norm", at, {x}, {x, out},
                 [kept = reduced.kept, at](const Tensor& g, const Saved& saved) {
                   // x / |x|, and 0 / 1 where the norm is 0.
                   Tensor length = reshape(saved[1], kept, at);
@@ -109,7 +108,7 @@ Tensor logsumexp(const Tensor& input, const Dims& axes, bool keep, Caller at) {
                                  shift.dtype(), 1.0, shift, at);
     out = to_dtype(add(log(total, at), shift, at), x.dtype(), at);
   }
-  return record(std::move(out), "logsumexp", at, {x}, {x, out},
+  return record(out, "logsumexp", at, {x}, {x, out},
                 [kept = reduced.kept, at](const Tensor& g, const Saved& saved) {
                   // softmax(x); exp(-inf - 0) = 0 where everything is -inf.
                   Tensor total = reshape(saved[1], kept, at);

@@ -21,12 +21,12 @@ inline constexpr int64_t block_rows = 32;
 
 // Turns a total into an output.
 struct Finish {
-  double scale = 1;
+  double divisor = 1;
   bool root = false;
   template <class Out, class Total>
   Out convert(Total total) const {
     if constexpr (std::is_same_v<Total, double>) {
-      double value = total * scale;
+      double value = total / divisor;
       if (root) value = std::sqrt(value);
       if constexpr (std::is_same_v<Compute<Out>, float> && !std::is_same_v<Out, float>) {
         return Out(static_cast<float>(value));
@@ -34,7 +34,7 @@ struct Finish {
         return static_cast<Out>(value);
       }
     } else if constexpr (std::is_same_v<Total, int64_t> && std::is_floating_point_v<Out>) {
-      return static_cast<Out>(static_cast<double>(total) * scale);
+      return static_cast<Out>(static_cast<double>(total) / divisor);
     } else {
       return static_cast<Out>(total);
     }

@@ -48,20 +48,24 @@ struct Exponential : Added<T> {
   static Lane load(T value, Lane shift) { return math::exp(static_cast<Lane>(value) - shift); }
 };
 
-template <template <class> class Op>
+template <class T>
+using Same = T;
+
+// Results of type Out<T>: T itself, or what it is computed in.
+template <template <class> class Op, template <class> class Out>
 void run(const ReduceArgs& args, bool root) {
   ReducePlan plan = make_reduce_plan(args);
   visit_float(args.dtype, [&]<class T>(Type<T>) {
-    Reducer<Op<T>, T>::run(plan, static_cast<const T*>(args.x), static_cast<T*>(args.out),
+    Reducer<Op<T>, T>::run(plan, static_cast<const T*>(args.x), static_cast<Out<T>*>(args.out),
                            static_cast<const typename Op<T>::Lane*>(args.shift),
-                           {args.scale, root});
+                           {args.divisor, root});
   });
 }
 
 }  // namespace
 
-void reduce_squared_deviation(const ReduceArgs& args) { run<SquaredDeviation>(args, false); }
-void reduce_root_sum_squares(const ReduceArgs& args) { run<Square>(args, true); }
-void reduce_exponential_sum(const ReduceArgs& args) { run<Exponential>(args, false); }
+void reduce_squared_deviation(const ReduceArgs& args) { run<SquaredDeviation, Same>(args, false); }
+void reduce_root_sum_squares(const ReduceArgs& args) { run<Square, Same>(args, true); }
+void reduce_exponential_sum(const ReduceArgs& args) { run<Exponential, Compute>(args, false); }
 
 }  // namespace strata::cpu

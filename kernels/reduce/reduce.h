@@ -1,6 +1,6 @@
 // Reductions over any set of axes of a strided array, without copying it.
 //
-//   sum               scale * sum x              squared_deviation  scale * sum (x - shift)^2
+//   sum               sum x / divisor            squared_deviation  sum (x - shift)^2 / divisor
 //   root_sum_squares  sqrt(sum x^2)              exponential_sum    sum exp(x - shift)
 //   product, maximum, minimum, any, all
 //
@@ -19,9 +19,9 @@ namespace strata::cpu {
 
 enum class ReduceKind {
   sum,                // floats -> the same; integers and bool -> i64 or f32; any -> f64
-  squared_deviation,  // floats
-  root_sum_squares,   // floats
-  exponential_sum,    // floats
+  squared_deviation,  // floats -> the same
+  root_sum_squares,   // floats -> the same
+  exponential_sum,    // floats -> f64 for f64, f32 for the others
   product,            // as sum
   maximum,            // any type -> the same; NaN wins
   minimum,
@@ -40,7 +40,7 @@ struct ReduceArgs {
   uint32_t reduced = 0;              // bit i: axis i is reduced
   void* out = nullptr;               // row-major over the axes that stay
   DType out_dtype = DType::f32;
-  double scale = 1;
+  double divisor = 1;  // of sum and squared_deviation
   // One an output, in out's order. squared_deviation: f64; exponential_sum: f64 for f64 input, f32
   // for the other floats. Null: 0.
   const void* shift = nullptr;

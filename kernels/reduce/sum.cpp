@@ -19,6 +19,18 @@ struct Sum {
   static Total merge(Total a, Total b) { return a + b; }
 };
 
+// A sum wanted in f64 is added in f64: the mean that a variance is taken about.
+template <class T>
+struct WideSum {
+  static constexpr bool shifted = false;
+  using Lane = double;
+  using Total = double;
+  static Lane identity() { return 0; }
+  static Lane load(T value, Lane) { return static_cast<Lane>(static_cast<Compute<T>>(value)); }
+  static Lane step(Lane a, Lane b) { return a + b; }
+  static Total merge(Total a, Total b) { return a + b; }
+};
+
 // Products keep f64 throughout: in f32 an intermediate one would overflow too soon.
 template <class T>
 struct Product {
@@ -31,14 +43,14 @@ struct Product {
   static Total merge(Total a, Total b) { return a * b; }
 };
 
-template <template <class> class Op>
+template <template <class> class Op, template <class> class Wide>
 void run(const ReduceArgs& args) {
   ReducePlan plan = make_reduce_plan(args);
   visit(args.dtype, [&]<class T>(Type<T>) {
     const T* x = static_cast<const T*>(args.x);
-    Finish finish{args.scale};
+    Finish finish{args.divisor};
     if (args.out_dtype == DType::f64) {
-      Reducer<Op<T>, T>::run(plan, x, static_cast<double*>(args.out), nullptr, finish);
+      Reducer<Wide<T>, T>::run(plan, x, static_cast<double*>(args.out), nullptr, finish);
     } else if constexpr (is_real<T>) {
       Reducer<Op<T>, T>::run(plan, x, static_cast<T*>(args.out), nullptr, finish);
     } else if (args.out_dtype == DType::f32) {
@@ -51,7 +63,7 @@ void run(const ReduceArgs& args) {
 
 }  // namespace
 
-void reduce_sum(const ReduceArgs& args) { run<Sum>(args); }
-void reduce_product(const ReduceArgs& args) { run<Product>(args); }
+void reduce_sum(const ReduceArgs& args) { run<Sum, WideSum>(args); }
+void reduce_product(const ReduceArgs& args) { run<Product, Product>(args); }
 
 }  // namespace strata::cpu

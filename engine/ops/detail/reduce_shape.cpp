@@ -33,13 +33,13 @@ cpu::ReduceArgs reduce_args(const Tensor& x, const Tensor& out) {
 }
 
 Tensor run_reduction(cpu::ReduceKind kind, const char* op, const Tensor& x,
-                     const ReducedShape& reduced, DType dtype, double scale, const Tensor& shift,
+                     const ReducedShape& reduced, DType dtype, double divisor, const Tensor& shift,
                      Caller at) {
   memory::Holder holder(op);
   Tensor out = empty(reduced.shape, dtype, x.device());
   cpu::ReduceArgs args = reduce_args(x, out);
   args.reduced = reduced.axes;
-  args.scale = scale;
+  args.divisor = divisor;
   args.shift = shift.defined() ? shift.raw() : nullptr;
   on(x.device(), op, at, cpu::reduce, kind, args);
   return out;

@@ -17,7 +17,7 @@ ReducedShape reduced_shape(const char* op, const Tensor& x, const Dims& axes, bo
 
 // Runs the kernel into a new tensor; `shift` holds one value a result, or is undefined.
 Tensor run_reduction(cpu::ReduceKind kind, const char* op, const Tensor& x,
-                     const ReducedShape& reduced, DType dtype, double scale, const Tensor& shift,
+                     const ReducedShape& reduced, DType dtype, double divisor, const Tensor& shift,
                      Caller at);
 
 // The kernel's view of x; `out` is row-major.
