@@ -57,8 +57,8 @@ struct Offsets {
 inline Offsets offsets_at(const Loop* loops, int count, int64_t i) {
   Offsets at;
   for (int l = count - 1; l >= 0; --l) {
-    int64_t index = i % loops[l].size;
-    i /= loops[l].size;
+    int64_t index = l > 0 ? i % loops[l].size : i;  // no division for a single loop
+    if (l > 0) i /= loops[l].size;
     at.x += index * loops[l].stride;
     at.out += index * loops[l].out_stride;
   }
