@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""The work of bench/train_bench.cpp and bench/infer_bench.cpp in PyTorch, one case a process.
+
+  torch_peer.py CASE [--threads N] [--seconds S] [--repetitions R]
+
+Prints one line of JSON: {"case", "layout", "times_ms": [mean of a step, a repetition each],
+"peak_mib"}. Images run in the faster of PyTorch's two layouts, tried at the start. Inference runs
+eagerly under inference_mode, or traced, frozen and optimised (resnet20_infer_jit).
+"""
+import argparse
+import json
+import os
+import sys
+import time
+
+import torch
+from torch.nn import functional as F
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tests/parity"))
+from networks import ConvNet, Gpt, Mlp, ResNet  # noqa: E402
+
+
+def training(model, x, target, optimizer):
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        loss = F.cross_entropy(model(x).flatten(0, -2), target.flatten())
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def images(make):
+    def build(layout):
+        model = make().to(memory_format=layout)
+        x = torch.randn(128, 3, 32, 32).to(memory_format=layout)
+        target = torch.randint(10, (128,))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, foreach=True)
+        return training(model, x, target, optimizer)
+
+    return build
+
+
+def mlp(_):
+    model = Mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, foreach=True)
+    return training(model, torch.randn(128, 784), torch.randint(10, (128,)), optimizer)
+
+
+def gpt(_):
+    model = Gpt()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, weight_decay=0.1, foreach=True)
+    x, target = torch.randint(256, (2, 16, 128))
+    return training(model, x, target, optimizer)
+
+
+def inference(jit):
+    def build(layout):
+        model = ResNet().eval().to(memory_format=layout)
+        x = torch.randn(128, 3, 32, 32).to(memory_format=layout)
+        if jit:
+            with torch.no_grad():
+                model = torch.jit.optimize_for_inference(torch.jit.trace(model, x))
+
+        def step():
+            with torch.inference_mode():
+                model(x)
+
+        return step
+
+    return build
+
+
+# Name, builder, whether the layout of images matters.
+CASES = {
+    "convnet": (images(ConvNet), True),
+    "resnet20": (images(ResNet), True),
+    "mlp": (mlp, False),
+    "gpt": (gpt, False),
+    "resnet20_infer": (inference(False), True),
+    "resnet20_infer_jit": (inference(True), True),
+}
+
+
+def seconds_of(step, count):
+    start = time.perf_counter()
+    for _ in range(count):
+        step()
+    return (time.perf_counter() - start) / count
+
+
+def peak_mib():
+    with open("/proc/self/status") as status:
+        for line in status:
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+
+
+def faster_layout(build):
+    best = None
+    for layout in (torch.channels_last, torch.contiguous_format):
+        step = build(layout)
+        seconds_of(step, 2)
+        best = min(filter(None, (best, (seconds_of(step, 3), str(layout), layout))))
+    return best[2]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("case", choices=CASES)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--seconds", type=float, default=1.0, help="of a repetition")
+    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--layout", choices=("auto", "nchw", "nhwc"), default="auto")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(1)
+    build, has_layout = CASES[options.case]
+    layout = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}.get(options.layout)
+    if layout is None:
+        layout = faster_layout(build) if has_layout else torch.contiguous_format
+    step = build(layout)
+    once = seconds_of(step, 3)
+    count = max(1, round(options.seconds / once))
+    times = [1e3 * seconds_of(step, count) for _ in range(options.repetitions)]
+    names = {torch.channels_last: "nhwc", torch.contiguous_format: "nchw"}
+    print(json.dumps({"case": options.case, "layout": names[layout] if has_layout else "-",
+                      "times_ms": times, "peak_mib": peak_mib()}))
+
+
+if __name__ == "__main__":
+    main()
