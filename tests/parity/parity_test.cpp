@@ -2,6 +2,7 @@
 // and running statistics after them. Fixtures: make_fixtures.py, which also converts the layouts.
 #include <gtest/gtest.h>
 
+#include "engine/autograd/autograd.h"
 #include "engine/io/npy.h"
 #include "engine/ops.h"
 #include "engine/optim.h"
