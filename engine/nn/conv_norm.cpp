@@ -23,10 +23,10 @@ Tensor ConvNorm::block(const Tensor& x, const Tensor& residual) {
 }
 
 void ConvNorm::refresh_folded() {
-  std::vector<std::pair<const Storage*, uint32_t>> now;
+  std::vector<std::pair<Ref<Storage>, uint32_t>> now;
   for (const Tensor* t :
        {&conv.weight, &norm.weight, &norm.bias, &norm.running_mean, &norm.running_var}) {
-    now.emplace_back(t->storage().get(), t->storage()->version);
+    now.emplace_back(t->storage(), t->storage()->version);
   }
   if (now == folded_from_) return;
   NoGrad off;

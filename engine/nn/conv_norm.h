@@ -42,7 +42,7 @@ class ConvNorm : public Layer {
 
   bool fold_ = false;
   Tensor folded_weight_, folded_bias_;
-  std::vector<std::pair<const Storage*, uint32_t>> folded_from_;
+  std::vector<std::pair<Ref<Storage>, uint32_t>> folded_from_;
 };
 
 // Folds every ConvNorm of the tree; the values computed stay the same up to rounding. The

@@ -28,6 +28,12 @@ void MovingAverage::update(Caller at) {
   std::vector<cpu::OptimTensor> list;
   for (size_t i = 0; i < averages_.size(); ++i) {
     const Tensor& p = parameters_[i].tensor;
+    if ((p.dtype() == DType::f64) != (averages_[i].dtype() == DType::f64)) {
+      fail("MovingAverage", at,
+           "'{}' has become {}, while its average is {}; make the average after converting the "
+           "model",
+           parameters_[i].name, describe(p), describe(averages_[i]));
+    }
     list.push_back({p.raw(), nullptr, {averages_[i].raw()}, p.numel(), p.dtype()});
   }
   cpu::moving_average(list, decay_);

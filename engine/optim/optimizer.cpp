@@ -83,8 +83,13 @@ void Optimizer::for_each_batch(Caller at, Update&& update) {
         cpu::OptimTensor entry{p.raw(), gradient.raw(), {}, p.numel(), p.dtype()};
         for (size_t s = 0; s < state_names_.size(); ++s) {
           if (state_names_[s].empty()) continue;
-          if (!slot.state[s].defined()) {
-            slot.state[s] = zeros(p.shape(), p.dtype() == DType::f64 ? DType::f64 : DType::f32);
+          DType dtype = p.dtype() == DType::f64 ? DType::f64 : DType::f32;
+          if (!slot.state[s].defined()) slot.state[s] = zeros(p.shape(), dtype);
+          if (slot.state[s].dtype() != dtype) {
+            fail(name(), at,
+                 "'{}' has become {} since its first update, while its state is {}; make the "
+                 "optimizer after converting the model",
+                 slot.name, describe(p), describe(slot.state[s]));
           }
           entry.state[s] = slot.state[s].raw();
         }

@@ -218,6 +218,20 @@ TEST(Optimizer, AStateThatDoesNotFitIsRefusedWhole) {
   EXPECT_FAILS(SGD(b).load_state_dict({}, adam.numbers()), "the optimizer is .Adam., here SGD");
 }
 
+TEST(Optimizer, AModelConvertedUnderItIsAnError) {
+  struct One : Module {
+    Tensor a = add_parameter("a", vector_of({1, 2, 3}).to(DType::f32));
+  } model;
+  Adam adam(model.named_parameters());
+  MovingAverage average(model);
+  model.a.set_grad(vector_of({1, 1, 1}).to(DType::f32));
+  adam.step();
+  model.to(DType::f64);
+  model.a.set_grad(vector_of({1, 1, 1}));
+  EXPECT_FAILS(adam.step(), "'a' has become f64\\[3\\] .* state is f32");
+  EXPECT_FAILS(average.update(), "'a' has become f64\\[3\\], while its average is f32");
+}
+
 TEST(Optimizer, BadParametersAreErrors) {
   Tensor a = leaf({1});
   EXPECT_FAILS(SGD(std::vector<Tensor>{}), "no parameters");
