@@ -16,8 +16,8 @@ namespace strata::cpu::attention_detail {
 inline constexpr int64_t query_block = 64, key_block = 128;
 
 inline int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
-// Row length of transposed keys: whole vectors of either type.
-inline int64_t padded_keys(const AttentionShape& s) { return round_up(s.keys, 16); }
+// Room for transposed keys: whole blocks.
+inline int64_t padded_keys(const AttentionShape& s) { return round_up(s.keys, key_block); }
 
 // Multiply-adds that a thread should have before it is worth waking.
 inline constexpr int64_t grain_products = 1 << 16;
@@ -57,21 +57,22 @@ const T* row_of(const HeadArray& x, int64_t sample, int64_t row, int64_t head) {
   return static_cast<const T*>(x.data) + sample * x.sample + row * x.row + head * x.head;
 }
 
-// out [N, key heads, D, padded keys] = factor x, transposed, with zeros in the padding.
+// out [N, key heads, key blocks, D, key_block] = factor x, transposed block by block, with zeros up
+// to a whole vector at the end of the keys (and nothing after it).
 template <class T>
 void transpose_keys(const AttentionShape& s, const HeadArray& x, T factor, T* out) {
-  const int64_t padded = padded_keys(s), piece = 64;
-  const int64_t pieces = (padded + piece - 1) / piece;
-  const int64_t grain = std::max<int64_t>(1, 16384 / (piece * std::max<int64_t>(s.size, 1)));
-  parallel_for(s.samples * s.key_heads * pieces, grain, [&](int64_t begin, int64_t end) {
+  const int64_t blocks = padded_keys(s) / key_block;
+  const int64_t grain = std::max<int64_t>(1, 16384 / (key_block * std::max<int64_t>(s.size, 1)));
+  parallel_for(s.samples * s.key_heads * blocks, grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      int64_t first = i % pieces * piece, head = i / pieces;
-      int64_t last = std::min(first + piece, padded), present = std::min(last, s.keys);
-      T* to = out + head * s.size * padded;
-      const T* from = row_of<T>(x, head / s.key_heads, 0, head % s.key_heads);
-      for (int64_t d = 0; d < s.size; ++d) {
-        for (int64_t j = first; j < present; ++j) to[d * padded + j] = factor * from[j * x.row + d];
-        for (int64_t j = std::max(first, present); j < last; ++j) to[d * padded + j] = 0;
+      const int64_t first = i % blocks * key_block, head = i / blocks;
+      const int64_t present = std::min(key_block, s.keys - first);
+      const int64_t filled = round_up(present, full_lanes<T>);
+      const T* from = row_of<T>(x, head / s.key_heads, first, head % s.key_heads);
+      T* to = out + i * s.size * key_block;
+      for (int64_t d = 0; d < s.size; ++d, to += key_block) {
+        for (int64_t j = 0; j < present; ++j) to[j] = factor * from[j * x.row + d];
+        for (int64_t j = present; j < filled; ++j) to[j] = 0;
       }
     }
   });
@@ -117,9 +118,9 @@ int64_t mask_row(const AttentionShape& s, const Block& b, int64_t i, T* scores) 
 template <class T>
 void block_product(const AttentionShape& s, const Block& b, const HeadArray& x, const T* transposed,
                    T* scores) {
-  const int64_t padded = padded_keys(s);
   const int64_t key_head = b.head / (s.heads / s.key_heads);
-  const T* keys = transposed + (b.sample * s.key_heads + key_head) * s.size * padded + b.first_key;
+  const T* keys = transposed + (b.sample * s.key_heads + key_head) * s.size * padded_keys(s) +
+                  b.first_key * s.size;
   tile_product<T>({.m = b.rows,
                    .n = round_up(b.columns, full_lanes<T>),
                    .k = s.size,
@@ -127,7 +128,7 @@ void block_product(const AttentionShape& s, const Block& b, const HeadArray& x, 
                    .a_row = x.row,
                    .a_column = 1,
                    .b = keys,
-                   .b_row = padded,
+                   .b_row = key_block,
                    .c = scores,
                    .c_row = key_block,
                    .add = false});
