@@ -190,7 +190,8 @@ bool gemm_primitive(const GemmArguments& g) {
 }
 
 void gemm_f32(const GemmArguments& g) {
-  if (g.batch_rank == 0 && g.M * g.N * g.K <= loops::small_product) return gemm_loops<float>(g);
+  constexpr int64_t cheaper_than_primitive = 1024;  // multiply-adds
+  if (g.batch_rank == 0 && g.M * g.N * g.K <= cheaper_than_primitive) return gemm_loops<float>(g);
   onednn::OneThread alone(batch_count(g) * g.M * g.N * g.K < onednn::worth_threads);
   if (vector_product(g) || gemm_primitive(g)) return;
   gemm_loops<float>(g);

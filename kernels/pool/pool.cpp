@@ -1,6 +1,8 @@
 #include "kernels/pool/pool.h"
 
+#include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "kernels/pool/channels.h"
 
@@ -50,32 +52,47 @@ int64_t window_cost(const PoolShape& k) {
   return k.columns.out() * k.C * k.rows.largest * k.columns.largest;
 }
 
-// Channels c..c + count of one output pixel. NaN wins, as the first value does among equals.
-// `count` is a constant for all but the last channels, so that the loops become vector code.
-template <class T, class Count>
-inline void max_of_window(const PoolShape& k, const T* image, int64_t p, int64_t q, Count count,
-                          T* best, int32_t* where) {
+// A 64-byte vector of channels, with integers of the same width for their places in the window.
+template <class T>
+struct Lanes {
+  using Integer = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;
+  static constexpr int64_t count = 64 / sizeof(T);
+  typedef T Vector __attribute__((vector_size(64)));
+  typedef Integer Places __attribute__((vector_size(64)));
+};
+
+// The maxima of the window of output pixel (p, q), for `count` channels (at most Lanes::count), and
+// their places. NaN wins, and the first value does among equals.
+template <class T>
+inline void max_of_window(const PoolShape& k, const T* image, int64_t p, int64_t q, int64_t count,
+                          T* best_out, typename Lanes<T>::Integer* where_out) {
+  using Integer = typename Lanes<T>::Integer;
+  typename Lanes<T>::Vector best = {}, value = {};
+  typename Lanes<T>::Places where = {};
+  best -= std::numeric_limits<T>::infinity();
   int64_t W = k.columns.in, h0 = k.rows.begin[p], w0 = k.columns.begin[q];
-  for (int64_t c = 0; c < count; ++c) {
-    best[c] = -std::numeric_limits<T>::infinity();
-    where[c] = 0;
-  }
+  size_t bytes = static_cast<size_t>(count) * sizeof(T);
   for (int64_t h = h0; h < k.rows.end[p]; ++h) {
     for (int64_t w = w0; w < k.columns.end[q]; ++w) {
       const T* pixel = image + (h * W + w) * k.C;
-      int32_t place = static_cast<int32_t>((h - h0) * k.columns.largest + (w - w0));
-      for (int64_t c = 0; c < count; ++c) {
-        bool wins = (pixel[c] > best[c]) | (pixel[c] != pixel[c]);
-        best[c] = wins ? pixel[c] : best[c];
-        where[c] = wins ? place : where[c];
+      if (count == Lanes<T>::count) {
+        std::memcpy(&value, pixel, 64);
+      } else {
+        std::memcpy(&value, pixel, bytes);
       }
+      auto place = static_cast<Integer>((h - h0) * k.columns.largest + (w - w0));
+      typename Lanes<T>::Places here = where * 0 + place, wins = ~(value <= best) & (best == best);
+      best = wins ? value : best;
+      where = wins ? here : where;
     }
   }
+  std::memcpy(best_out, &best, 64);
+  std::memcpy(where_out, &where, 64);
 }
 
 template <class T>
 void store_switches(const PoolShape& k, int64_t p, int64_t q, int64_t at, int64_t count,
-                    const int32_t* where, void* switches) {
+                    const typename Lanes<T>::Integer* where, void* switches) {
   if (!switches) return;
   if (k.compact) {
     uint8_t* out = static_cast<uint8_t*>(switches) + at;
@@ -94,18 +111,14 @@ void max_pool_typed(const PoolShape& k, const T* x, T* out, void* switches) {
   int64_t P = k.rows.out(), Q = k.columns.out(), plane = k.rows.in * k.columns.in * k.C;
   for_each_item(k.N * P, k.C, window_cost(k), [&](int64_t item, int64_t first, int64_t last) {
     int64_t n = item / P, p = item % P;
-    alignas(64) T best[lanes];
-    alignas(64) int32_t where[lanes];
+    alignas(64) T best[Lanes<T>::count];
+    alignas(64) typename Lanes<T>::Integer where[Lanes<T>::count];
     for (int64_t q = 0; q < Q; ++q) {
       int64_t pixel = (item * Q + q) * k.C;
-      for (int64_t c = first; c < last; c += lanes) {
-        int64_t count = std::min(lanes, last - c);
+      for (int64_t c = first; c < last; c += Lanes<T>::count) {
+        int64_t count = std::min(Lanes<T>::count, last - c);
         const T* image = x + n * plane + c;
-        if (count == lanes) {
-          max_of_window(k, image, p, q, std::integral_constant<int64_t, lanes>{}, best, where);
-        } else {
-          max_of_window(k, image, p, q, count, best, where);
-        }
+        max_of_window(k, image, p, q, count, best, where);
         std::copy(best, best + count, out + pixel + c);
         store_switches<T>(k, p, q, pixel + c, count, where, switches);
       }
