@@ -61,7 +61,9 @@ Problem random_problem(Sweep& sweep) {
   GemmArguments& g = p.g;
   bool large = sweep.chance(25);
   g.batch_rank = large ? 0 : static_cast<int>(sweep.integer(0, 3));
-  g.M = large ? sweep.integer(70, 120) : sweep.chance(6) ? 1 : sweep.integer(1, 40);
+  g.M = large             ? sweep.integer(sweep.chance(3) ? 2 : 70, 120)
+        : sweep.chance(6) ? 1
+                          : sweep.integer(1, 40);
   g.N = large ? sweep.integer(70, 140) : sweep.chance(6) ? 1 : sweep.integer(1, 40);
   g.K = large ? sweep.integer(200, 400) : sweep.integer(0, 40);
   p.a_span = std::max<int64_t>(1, sweep.layout(g.M, g.K, &g.a_row, &g.a_column));
