@@ -110,7 +110,8 @@ STRATA_INLINE float cos_near_zero(float r) {
 STRATA_INLINE float sine(float x, uint32_t quarter_turns) {
   double shifted = static_cast<double>(x) * 0.63661977236758134308 + 6755399441055744.0;
   double whole = shifted - 6755399441055744.0;
-  uint32_t quadrant = static_cast<uint32_t>(std::bit_cast<uint64_t>(shifted)) + quarter_turns;
+  uint32_t quadrant =
+      static_cast<uint32_t>(static_cast<int32_t>(whole == whole ? whole : 0.0)) + quarter_turns;
   double rest = (static_cast<double>(x) - whole * 0x1.921fb544p+0) - whole * 0x1.0b4611a626331p-34;
   float r = static_cast<float>(rest);
   float value = quadrant & 1u ? cos_near_zero(r) : sin_near_zero(r);

@@ -11,7 +11,9 @@ namespace strata::cpu {
 namespace {
 
 constexpr int64_t block = 256;  // elements staged at a time: 4 operands of 2 KiB stay in L1
-constexpr int64_t tile = 64;    // rows and columns of a tile: 64 cache lines
+// A tile: rows are two cache lines of an operand that walks it downwards, columns a long enough
+// row.
+constexpr int64_t tile_rows = 32, tile_columns = 64;
 
 int64_t magnitude(int64_t stride) { return stride < 0 ? -stride : stride; }
 
@@ -64,6 +66,22 @@ struct Staged {
   }
 };
 
+// out[i][j] = in[j * stride + i], rows x columns.
+template <class T>
+void turn_tile(const char* in, int64_t stride, int64_t rows, int64_t columns, char* out) {
+  const T* from = reinterpret_cast<const T*>(in);
+  T* to = reinterpret_cast<T*>(out);
+  for (int64_t j = 0; j < columns; ++j) {
+    for (int64_t i = 0; i < rows; ++i) to[i * tile_columns + j] = from[j * stride + i];
+  }
+}
+void turn(int64_t bytes, const char* in, int64_t stride, int64_t rows, int64_t columns, char* out) {
+  if (bytes == 8) return turn_tile<uint64_t>(in, stride, rows, columns, out);
+  if (bytes == 4) return turn_tile<uint32_t>(in, stride, rows, columns, out);
+  if (bytes == 2) return turn_tile<uint16_t>(in, stride, rows, columns, out);
+  turn_tile<uint8_t>(in, stride, rows, columns, out);
+}
+
 // A loop nest with strides in bytes, walked by rows.
 struct Nest {
   const ElementwiseArgs& args;
@@ -114,16 +132,21 @@ struct Nest {
     }
   }
 
-  // The same elements with the two innermost axes cut into tiles; `unit` counts tiles.
-  int64_t tiles_down() const { return (args.sizes[args.rank - 2] + tile - 1) / tile; }
-  int64_t tiles_across() const { return (args.sizes[args.rank - 1] + tile - 1) / tile; }
+  // The same elements with the two innermost axes cut into tiles; `unit` counts tiles. An input
+  // that lies densely down the tile is turned in a buffer first: each of its cache lines is read
+  // once and whole, where strides that are powers of two would evict one another.
+  int64_t tiles_down() const { return (args.sizes[args.rank - 2] + tile_rows - 1) / tile_rows; }
+  int64_t tiles_across() const {
+    return (args.sizes[args.rank - 1] + tile_columns - 1) / tile_columns;
+  }
   template <class F>
   void walk_tiles(int64_t begin, int64_t end, F&& row) const {
     int last = args.rank - 1;
+    alignas(64) char buffer[max_operands - 1][tile_rows * tile_columns * 8];
     for (int64_t unit = begin; unit < end; ++unit) {
       Run run = start();
-      int64_t column = unit % tiles_across() * tile, rest = unit / tiles_across();
-      int64_t first = rest % tiles_down() * tile;
+      int64_t column = unit % tiles_across() * tile_columns, rest = unit / tiles_across();
+      int64_t first = rest % tiles_down() * tile_rows;
       rest /= tiles_down();
       for (int axis = last - 2; axis >= 0; --axis) {
         advance(run, axis, rest % args.sizes[axis]);
@@ -131,11 +154,20 @@ struct Nest {
       }
       advance(run, last, column);
       advance(run, last - 1, first);
-      int64_t columns = std::min(tile, args.sizes[last] - column);
-      int64_t rows = std::min(tile, args.sizes[last - 1] - first);
+      int64_t columns = std::min(tile_columns, args.sizes[last] - column);
+      int64_t rows = std::min(tile_rows, args.sizes[last - 1] - first);
+      int64_t step[max_operands];  // bytes from a row to the next
+      for (int k = 0; k < args.operands; ++k) {
+        step[k] = args.strides[k][last - 1] * bytes[k];
+        if (k == 0 || args.strides[k][last - 1] != 1 || args.strides[k][last] == 0) continue;
+        turn(bytes[k], run.data[k], args.strides[k][last], rows, columns, buffer[k - 1]);
+        run.data[k] = buffer[k - 1];
+        run.stride[k] = 1;
+        step[k] = tile_columns * bytes[k];
+      }
       for (int64_t i = 0; i < rows; ++i) {
         row(columns, run);
-        advance(run, last - 1, 1);
+        for (int k = 0; k < args.operands; ++k) run.data[k] += step[k];
       }
     }
   }

@@ -1,4 +1,6 @@
 // Functions of one operand.
+#include <algorithm>
+
 #include "kernels/elementwise/functions.h"
 #include "kernels/elementwise/loop.h"
 
@@ -24,36 +26,36 @@ struct Clamp {
   T operator()(T x) const { return x < low ? low : x > high ? high : x; }
 };
 
-// The vectorised sine holds for moderate arguments; a block with a larger one goes to libm.
-template <float (*moderate)(float), double (*exact)(double)>
+struct Sin {
+  float operator()(float x) const { return math::sin_moderate(x); }
+  double operator()(double x) const { return std::sin(x); }
+};
+struct Cos {
+  float operator()(float x) const { return math::cos_moderate(x); }
+  double operator()(double x) const { return std::cos(x); }
+};
+
+// The vectorised sine holds for moderate arguments; a block with a larger one (or an infinity or a
+// NaN, whose bits are larger still) goes to libm.
+template <class F>
 void trigonometric_row(int64_t n, const Run& run) {
   constexpr int64_t block = 256;
   for (int64_t begin = 0; begin < n; begin += block) {
-    int64_t count = std::min(block, n - begin);
+    int64_t count = std::min(block, n - begin), step = run.stride[1];
     Run piece = run;
     piece.data[0] += begin * run.stride[0] * 4;
-    piece.data[1] += begin * run.stride[1] * 4;
-    const float* x = as<float>(piece.data[1]);
-    float largest = 0;
-    for (int64_t i = 0; i < count; ++i) {
-      float magnitude = math::absolute(x[i * run.stride[1]]);
-      largest = magnitude <= largest ? largest : magnitude;  // NaN and infinity stay
-    }
-    if (largest <= math::trigonometric_limit) {
-      unary_loop<float, float>(count, piece, [](float v) { return moderate(v); });
+    piece.data[1] += begin * step * 4;
+    const uint32_t* bits = as<uint32_t>(piece.data[1]);
+    uint32_t largest = 0;
+    for (int64_t i = 0; i < count; ++i) largest = std::max(largest, bits[i * step] & 0x7fffffffu);
+    if (largest <= std::bit_cast<uint32_t>(math::trigonometric_limit)) {
+      unary_loop<float, float>(count, piece, F{});
     } else {
-      unary_loop<float, float>(count, piece, [](float v) { return static_cast<float>(exact(v)); });
+      unary_loop<float, float>(
+          count, piece, [](float x) { return static_cast<float>(F{}(static_cast<double>(x))); });
     }
   }
 }
-float sin_moderate(float x) { return math::sin_moderate(x); }
-float cos_moderate(float x) { return math::cos_moderate(x); }
-struct SinOfDouble {
-  double operator()(double x) const { return std::sin(x); }
-};
-struct CosOfDouble {
-  double operator()(double x) const { return std::cos(x); }
-};
 
 template <class F>
 Row of_any(DType type) {
@@ -121,11 +123,9 @@ Row row_for(Unary op, DType type) {
     case Unary::reciprocal:
       return of_float<Reciprocal>(type);
     case Unary::sin:
-      return type == DType::f64 ? row<double, SinOfDouble>
-                                : trigonometric_row<sin_moderate, std::sin>;
+      return type == DType::f64 ? row<double, Sin> : trigonometric_row<Sin>;
     case Unary::cos:
-      return type == DType::f64 ? row<double, CosOfDouble>
-                                : trigonometric_row<cos_moderate, std::cos>;
+      return type == DType::f64 ? row<double, Cos> : trigonometric_row<Cos>;
     case Unary::tanh:
       return of_float<Tanh>(type);
     case Unary::sigmoid:

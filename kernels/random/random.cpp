@@ -15,16 +15,31 @@ namespace {
 constexpr int64_t piece = 256;           // words made at a time
 constexpr int64_t serial_words = 32768;  // fewer are not worth a second thread
 
-// words[0..256) of blocks first .. first + 63.
+// words[0..256) of blocks first .. first + 63: philox.h's rounds over lanes, so that they
+// vectorise.
 void make_words(const Philox& philox, uint64_t first, uint32_t* words) {
-  alignas(64) uint32_t lanes[4][piece / 4];
-#pragma omp simd
-  for (int64_t b = 0; b < piece / 4; ++b) {
-    auto block = philox.block(first + static_cast<uint64_t>(b));
-    for (int w = 0; w < 4; ++w) lanes[w][b] = block[static_cast<size_t>(w)];
+  constexpr int lanes = piece / 4;
+  alignas(64) uint32_t c0[lanes], c1[lanes], c2[lanes] = {}, c3[lanes] = {};
+  for (int b = 0; b < lanes; ++b) {
+    c0[b] = static_cast<uint32_t>(first + static_cast<uint64_t>(b));
+    c1[b] = static_cast<uint32_t>((first + static_cast<uint64_t>(b)) >> 32);
   }
-  for (int64_t b = 0; b < piece / 4; ++b) {
-    for (int w = 0; w < 4; ++w) words[4 * b + w] = lanes[w][b];
+  uint32_t k0 = philox.key[0], k1 = philox.key[1];
+  for (int round = 0; round < 10; ++round, k0 += 0x9e3779b9u, k1 += 0xbb67ae85u) {
+#pragma omp simd
+    for (int b = 0; b < lanes; ++b) {
+      uint64_t p0 = uint64_t{0xd2511f53u} * c0[b], p1 = uint64_t{0xcd9e8d57u} * c2[b];
+      c0[b] = static_cast<uint32_t>(p1 >> 32) ^ c1[b] ^ k0;
+      c1[b] = static_cast<uint32_t>(p1);
+      c2[b] = static_cast<uint32_t>(p0 >> 32) ^ c3[b] ^ k1;
+      c3[b] = static_cast<uint32_t>(p0);
+    }
+  }
+  for (int b = 0; b < lanes; ++b) {
+    words[4 * b] = c0[b];
+    words[4 * b + 1] = c1[b];
+    words[4 * b + 2] = c2[b];
+    words[4 * b + 3] = c3[b];
   }
 }
 
@@ -69,7 +84,7 @@ T next_below(double high) {
 
 // Two independent normals from two uniform numbers: a radius sqrt(-2 log u) and an angle. The
 // angle's word gives a quarter turn (top two bits) and a remainder of -1/8 to 1/8 turn.
-std::pair<float, float> box_muller(const uint32_t* word, float) {
+STRATA_INLINE std::pair<float, float> box_muller(const uint32_t* word, float) {
   float u = static_cast<float>(word[0]) * 0x1p-32f + 0x1p-33f;  // (0, 1]
   float radius = std::sqrt(-2.0f * math::log(u));
   float r =
@@ -110,13 +125,14 @@ void uniform(const RandomArgs& args, double low, double high) {
   visit_float(args.dtype, [&]<class T>(Type<T>) {
     using C = Compute<T>;
     const C start = static_cast<C>(low), width = static_cast<C>(high - low);
-    const T last = next_below<T>(high);
+    const C last = static_cast<C>(next_below<T>(high));
     constexpr int64_t each = words_of(dtype_of<T>());
     for_each_piece(args, each, [&](const uint32_t* words, int64_t begin, int64_t count) {
       T* out = static_cast<T*>(args.out) + begin;
       for (int64_t i = 0; i < count; ++i) {
-        T value = static_cast<T>(start + unit(words + i * each, C{}) * width);
-        out[i] = static_cast<C>(value) > static_cast<C>(last) ? last : value;
+        C value = start + unit(words + i * each, C{}) * width;
+        if constexpr (!std::is_same_v<T, C>) value = static_cast<C>(static_cast<T>(value));
+        out[i] = static_cast<T>(value > last ? last : value);
       }
     });
   });
