@@ -61,8 +61,23 @@ double weight_norm(const Layer& model, const std::string& layer) {
   return std::sqrt(squares);
 }
 
-std::filesystem::path gram_file(const std::filesystem::path& folder, int64_t step) {
-  return folder / fmt::format("grams-{:06}.safetensors", step);
+// The weights that see the pixels, as images: a convolution's [O, H, W, C], or a linear layer's
+// rows laid out as the image.
+Tensor first_filters(const Layer& model, const Tensor& images) {
+  auto parameters = model.named_parameters();
+  if (parameters.empty()) return {};
+  Tensor weight = parameters.front().tensor.detach();
+  int64_t channels = images.size(3);
+  if (channels != 1 && channels != 3) return {};
+  if (weight.rank() == 4 && weight.size(3) == channels) return weight.clone();
+  if (weight.rank() == 2 && weight.size(1) == images.numel() / images.size(0)) {
+    return weight.reshape({-1, images.size(1), images.size(2), channels}).clone();
+  }
+  return {};
+}
+
+std::filesystem::path step_file(const std::filesystem::path& folder, int64_t step) {
+  return folder / fmt::format("step-{:06}.safetensors", step);
 }
 
 }  // namespace
@@ -166,7 +181,10 @@ void Monitor::observe(Layer& model, int64_t step, MetricsLog& log) {
                    {"effective_rank", introspect::effective_rank(grams[layer])},
                    {"weight_norm", weight_norm(model, layer)}});
   }
-  save_safetensors(gram_file(folder_, step), grams);
+  if (Tensor filters = first_filters(model, images_.images); filters.defined()) {
+    grams["first filters"] = filters;
+  }
+  save_safetensors(step_file(folder_, step), grams);
 }
 
 void Monitor::observe_pixels(MetricsLog& log) {
@@ -177,16 +195,20 @@ void Monitor::observe_shuffled(Layer& model, int64_t step, MetricsLog& log) {
   for (auto& [layer, x] : features(model)) write_probes(layer, x, step, "shuffled", log);
 }
 
-std::map<std::string, Tensor> Monitor::load_grams(int64_t step) const {
-  return load_safetensors(gram_file(folder_, step));
+StateDict Monitor::load(int64_t step) const { return load_safetensors(step_file(folder_, step)); }
+
+Tensor Monitor::filters(int64_t step) const {
+  StateDict state = load(step);
+  auto found = state.find("first filters");
+  return found == state.end() ? Tensor() : found->second;
 }
 
 void Monitor::write_cka(const std::vector<int64_t>& steps, MetricsLog& log) const {
-  auto last = load_grams(steps.back());
+  auto last = load(steps.back());
   Generator generator(777);
   Tensor order = randperm(options_.gram_examples, &generator);
   for (int64_t step : steps) {
-    auto grams = load_grams(step);
+    auto grams = load(step);
     for (const std::string& layer : layers_) {
       // The same with the examples of one side permuted: what CKA says when there is nothing.
       Tensor permuted = index_select(index_select(last.at(layer), 0, order), 1, order);
@@ -201,7 +223,7 @@ void Monitor::write_cka(const std::vector<int64_t>& steps, MetricsLog& log) cons
 }
 
 std::vector<std::vector<double>> Monitor::layer_similarity(int64_t step) const {
-  auto grams = load_grams(step);
+  auto grams = load(step);
   std::vector<std::vector<double>> matrix;
   for (const std::string& a : layers_) {
     matrix.emplace_back();

@@ -47,6 +47,10 @@ class Monitor {
   // Debiased CKA between the layers at a step, row by row.
   std::vector<std::vector<double>> layer_similarity(int64_t step) const;
 
+  // Weights of the first layer at a step as images [filters, H, W, C] (C 1 or 3), or undefined when
+  // it is not one that sees pixels.
+  Tensor filters(int64_t step) const;
+
   const std::vector<std::string>& layers() const { return layers_; }
   int64_t gram_examples() const { return options_.gram_examples; }
   // The pooled features of all monitored images, probe_train + probe_validation rows, by layer.
@@ -56,7 +60,7 @@ class Monitor {
  private:
   void write_probes(const std::string& layer, const Tensor& features, int64_t step,
                     const std::string& control, MetricsLog& log) const;
-  std::map<std::string, Tensor> load_grams(int64_t step) const;
+  StateDict load(int64_t step) const;
 
   std::vector<std::string> layers_;
   MonitorOptions options_;

@@ -1,0 +1,33 @@
+// The panels of the report that are made after training, as tools/report/CONTRACT.md describes
+// them. Each comes with its control.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "tools/report/sprite_sheet.h"
+#include "tools/study/study.h"
+
+namespace strata::study {
+
+using Json = nlohmann::json;
+
+// Weights of the first layer, trained, untrained and at each monitored step.
+Json filters_panel(const Study& study, const Monitor& monitor, const std::vector<int64_t>& steps,
+                   Json& sprites);
+// For units spread evenly over each layer: the patches of held-out images that excite them most,
+// random patches beside, and the optimal stimulus.
+Json units_panel(Study& study, Json& sprites);
+// Saliency, SmoothGrad and Grad-CAM of chosen test images, with the same of the untrained network.
+Json attribution_panel(Study& study, Json& sprites);
+// t-SNE of pixels and of each layer.
+Json embedding_panel(Study& study, Json& sprites);
+// CKA between layers, trained and untrained.
+Json similarity_panel(const Monitor& monitor, int64_t last_step);
+
+// Pixels of images [N, H, W, C] in [0, 1], undoing the data set's normalisation.
+Tensor pixels_of(const Tensor& images, const Dataset& data);
+// Index of each factor's value for the images of a batch, by name (the class alone when that is
+// all).
+Json factors_of(const Batch& batch, const Dataset& data, int64_t row);
+
+}  // namespace strata::study

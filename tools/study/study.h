@@ -1,0 +1,73 @@
+// strata study: trains a layered network and studies its features as they emerge.
+//
+// A run folder holds config.json (everything needed to repeat it), metrics.jsonl (a line at a
+// time), checkpoint.safetensors, monitor/ (what the monitor keeps of each step), and at the end
+// report.json and the self-contained report.html.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "engine/data/dataset.h"
+#include "engine/nn/layer.h"
+#include "tools/study/metrics_log.h"
+#include "tools/study/monitor.h"
+
+namespace strata::study {
+
+struct Options {
+  std::string data = "terrace", model = "convnet", device = "cpu";
+  std::filesystem::path out;
+  int64_t epochs = 0;  // 0: what the data set needs (default_epochs)
+  int64_t batch = 128;
+  int64_t train_images = 0;  // at most; 0: all there are
+  double learning_rate = 0;  // 0: what the model needs
+  uint64_t seed = 1;
+  int workers = 0;      // threads that prepare batches
+  bool resume = false;  // go on where a run in `out` was interrupted, or start
+  bool force = false;   // replace a run in `out`
+  bool panels = true;   // make the report (tests of training leave it out)
+  std::string command;  // as typed, for the report
+};
+
+// What the parts of a study share.
+struct Study {
+  Options options;
+  std::unique_ptr<Dataset> train, validation, test;
+  std::shared_ptr<Layer> model;
+  std::vector<std::string> layers;  // studied, from input to output
+  nlohmann::ordered_json config;
+
+  std::filesystem::path file(const char* name) const { return options.out / name; }
+  int64_t steps_per_epoch() const;
+  int64_t total_steps() const;
+  // A network of the same architecture and initial weights, never trained: the control.
+  std::shared_ptr<Layer> untrained() const;
+};
+
+// Opens the data, makes the model, writes config.json; or, to resume, checks that the run in the
+// folder is the same one.
+Study prepare(const Options& options);
+
+// Trains from the last checkpoint (or from the start) to the end, with the monitor watching at its
+// steps. Returns the seconds that training and monitoring took, over all sessions.
+struct TrainingTime {
+  double training = 0, monitoring = 0;
+};
+TrainingTime train(Study& study, Monitor& monitor);
+
+// Share of `data` that the model classifies rightly, in evaluation mode.
+double accuracy(Layer& model, const Dataset& data);
+
+// The whole job. Returns what the command line prints at the end: three findings.
+struct Outcome {
+  std::filesystem::path report;
+  std::vector<std::string> findings;
+};
+Outcome run(const Options& options);
+
+}  // namespace strata::study
