@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "engine/data/dataset.h"
-#include "engine/nn/layer.h"
+#include "models/model.h"
 #include "tools/study/metrics_log.h"
 #include "tools/study/monitor.h"
 
@@ -38,7 +38,7 @@ struct Options {
 struct Study {
   Options options;
   std::unique_ptr<Dataset> train, validation, test;
-  std::shared_ptr<Layer> model;
+  std::unique_ptr<Model> model;
   std::vector<std::string> layers;  // studied, from input to output
   nlohmann::ordered_json config;
 
@@ -46,7 +46,7 @@ struct Study {
   int64_t steps_per_epoch() const;
   int64_t total_steps() const;
   // A network of the same architecture and initial weights, never trained: the control.
-  std::shared_ptr<Layer> untrained() const;
+  std::unique_ptr<Model> untrained() const;
 };
 
 // Opens the data, makes the model, writes config.json; or, to resume, checks that the run in the
