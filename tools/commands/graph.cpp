@@ -37,7 +37,7 @@ int graph(const GraphOptions& o) {
   Tensor loss = loss_of(*model, model_options(o.model), o.batch);
   std::vector<std::pair<std::string, Tensor>> names;
   for (auto& [name, tensor] : model->named_parameters()) names.emplace_back(name, tensor);
-  write_atomically(o.out, to_dot(loss, names));
+  io::write_file(o.out, to_dot(loss, names));
   auto bill = saved_bytes(loss);
   std::sort(bill.begin(), bill.end(), [](auto& a, auto& b) { return a.second > b.second; });
   fmt::print("Kept for the backward pass, batch {}:\n", o.batch);

@@ -184,7 +184,7 @@ void Monitor::observe(Layer& model, int64_t step, MetricsLog& log) {
   if (Tensor filters = first_filters(model, images_.images); filters.defined()) {
     grams["first filters"] = filters;
   }
-  save_safetensors(step_file(folder_, step), grams);
+  io::save_safetensors(step_file(folder_, step).string(), grams);
 }
 
 void Monitor::observe_pixels(MetricsLog& log) {
@@ -195,7 +195,9 @@ void Monitor::observe_shuffled(Layer& model, int64_t step, MetricsLog& log) {
   for (auto& [layer, x] : features(model)) write_probes(layer, x, step, "shuffled", log);
 }
 
-StateDict Monitor::load(int64_t step) const { return load_safetensors(step_file(folder_, step)); }
+StateDict Monitor::load(int64_t step) const {
+  return io::load_safetensors(step_file(folder_, step).string());
+}
 
 Tensor Monitor::filters(int64_t step) const {
   StateDict state = load(step);

@@ -182,7 +182,7 @@ Study prepare(const Options& given) {
     check_same_run(before, study.config, o.out);
     study.config = before;
   } else {
-    write_atomically(path, study.config.dump(2) + "\n");
+    io::write_file(path.string(), study.config.dump(2) + "\n");
   }
   return study;
 }

@@ -1,0 +1,84 @@
+// The whole job, in the order it happens.
+#include <sys/resource.h>
+
+#include <chrono>
+
+#include "engine/autograd/autograd.h"
+#include "engine/io/atomic_file.h"
+#include "tools/report/report.h"
+#include "tools/report/run_files.h"
+#include "tools/study/findings.h"
+#include "tools/study/panels.h"
+#include "tools/study/progress.h"
+#include "tools/study/study.h"
+
+namespace strata::study {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double peak_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) * 1024;
+}
+
+// What the monitor can only say at the end: controls, and CKA with the finished network.
+void finish_monitoring(Study& study, Monitor& monitor) {
+  auto path = study.file("metrics.jsonl");
+  MetricsLog log(path, static_cast<int64_t>(std::filesystem::file_size(path)));
+  monitor.observe_pixels(log);
+  monitor.observe_shuffled(*study.model, study.total_steps(), log);
+  monitor.write_cka(monitored_steps(study.total_steps()), log);
+}
+
+// Each panel with its time.
+Json make_panels(Study& study, Monitor& monitor, Json& seconds) {
+  Json panels, sprites = Json::object();
+  auto steps = monitored_steps(study.total_steps());
+  Progress progress("panels", 5, "panels");
+  int done = 0;
+  auto make = [&](const char* name, auto&& panel) {
+    auto start = Clock::now();
+    Json value = panel();
+    if (!value.is_null()) panels[name] = std::move(value);
+    seconds[name] = std::chrono::duration<double>(Clock::now() - start).count();
+    progress.update(++done, name);
+  };
+  make("similarity", [&] { return similarity_panel(monitor, steps.back()); });
+  make("filters", [&] { return filters_panel(study, monitor, steps, sprites); });
+  make("units", [&] { return units_panel(study, sprites); });
+  make("attributions", [&] { return attribution_panel(study, sprites); });
+  make("embedding", [&] { return embedding_panel(study, sprites); });
+  progress.finish();
+  panels["sprites"] = sprites;
+  return panels;
+}
+
+}  // namespace
+
+Outcome run(const Options& options) {
+  Study study = prepare(options);
+  Monitor monitor(*study.validation, study.layers, {}, study.file("monitor"));
+  TrainingTime time = train(study, monitor);
+  if (!options.panels) return {};
+  auto start = Clock::now();
+  finish_monitoring(study, monitor);
+  time.monitoring += std::chrono::duration<double>(Clock::now() - start).count();
+  double test_accuracy = accuracy(*study.model, *study.test);
+  Json seconds{{"training", time.training}, {"probes and CKA while training", time.monitoring}};
+  Json panels = make_panels(study, monitor, seconds);
+  std::ifstream lines(study.file("metrics.jsonl"));
+  Json metrics = report::read_metrics(lines, "metrics.jsonl");
+  Findings findings = findings_of(Json(study.config), metrics, test_accuracy);
+  panels["summary"] = findings.summary;
+  panels["findings"] = findings.sentences;
+  panels["cost"] = {{"seconds", seconds},
+                    {"peak_bytes", peak_bytes()},
+                    {"test_accuracy", test_accuracy},
+                    {"machine", study.config["threads"].dump() + " threads"}};
+  io::write_file(study.file("report.json").string(), panels.dump());
+  return {report::write_report(study.options.out, panels), findings.lines};
+}
+
+}  // namespace strata::study
