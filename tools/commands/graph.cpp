@@ -3,8 +3,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <fstream>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "engine/autograd/autograd.h"
 #include "engine/io/atomic_file.h"
@@ -23,7 +23,8 @@ struct GraphOptions {
 // Loss of a batch of noise: the graph does not depend on the values.
 Tensor loss_of(Model& model, const nlohmann::json& options, int64_t batch) {
   if (options.contains("vocabulary")) {
-    Tensor tokens = randint(0, options["vocabulary"], {batch, options["context"]});
+    Tensor tokens = randint(0, options["vocabulary"].get<int64_t>(),
+                            {batch, options["context"].get<int64_t>()});
     return cross_entropy(model(tokens), tokens);
   }
   Tensor images = randn({batch, options.value("height", 32), options.value("width", 32),

@@ -20,7 +20,7 @@ std::string command_of(const study::Options& o) {
   if (o.epochs > 0) command += fmt::format(" --epochs {}", o.epochs);
   if (o.train_images > 0) command += fmt::format(" --train-images {}", o.train_images);
   if (o.learning_rate > 0) command += fmt::format(" --learning-rate {}", o.learning_rate);
-  if (!o.augment.empty()) command += fmt::format(" --augment {}", o.augment);
+  if (o.augment != "auto") command += fmt::format(" --augment {}", o.augment);
   return command + fmt::format(" --out {}", o.out.string());
 }
 
@@ -62,8 +62,11 @@ void add_study(CLI::App& app, Command& run) {
   command
       ->add_option("--learning-rate", options->learning_rate, "Highest learning rate of the cycle")
       ->check(CLI::PositiveNumber);
-  command->add_option("--augment", options->augment,
-                      "Comma-separated: shift, flip, crop, rotate, cutout, or none");
+  command
+      ->add_option("--augment", options->augment,
+                   "auto: the small changes of images that suit the data set; none")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"auto", "none"}));
   command->add_option("--seed", options->seed, "The same seed gives the same run")
       ->capture_default_str();
   command->add_option("--device", options->device, "cpu or gpu")->capture_default_str();

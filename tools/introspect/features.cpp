@@ -1,27 +1,13 @@
 #include "tools/introspect/features.h"
 
-#include <Eigen/Dense>
+#include <algorithm>
+#include <cmath>
 
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
+#include "tools/introspect/linear_algebra.h"
 
 namespace strata::introspect {
-namespace {
-
-using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-
-Eigen::Map<Matrix> as_eigen(const Tensor& x) { return {x.data<float>(), x.size(0), x.size(1)}; }
-
-// Orthonormal basis of the columns of x [D, k].
-Tensor orthonormalized(const Tensor& x) {
-  Eigen::MatrixXf columns = as_eigen(x);
-  Eigen::HouseholderQR<Eigen::MatrixXf> qr(columns);
-  Tensor q = empty(x.shape());
-  as_eigen(q) = qr.householderQ() * Eigen::MatrixXf::Identity(x.size(0), x.size(1));
-  return q;
-}
-
-}  // namespace
 
 Tensor pooled_features(const Tensor& activation, int64_t grid) {
   NoGrad off;
@@ -48,20 +34,17 @@ PrincipalComponents principal_components(const Tensor& x, int64_t count, int ite
   Tensor centred = x - result.mean;
   result.total_variance = sum(square(centred)).item() / static_cast<double>(n);
   Generator generator(20131);
-  Tensor basis = orthonormalized(randn({d, width}, 0, 1, DType::f32, &generator));
+  Tensor basis = orthonormal_basis(randn({d, width}, 0, 1, DType::f32, &generator));
   for (int i = 0; i < iterations; ++i) {
-    basis = orthonormalized(matmul(centred.transpose(0, 1), matmul(centred, basis)).contiguous());
+    basis = orthonormal_basis(matmul(centred.transpose(0, 1), matmul(centred, basis)).contiguous());
   }
   Tensor scores = matmul(centred, basis);
-  Tensor small = matmul(scores.transpose(0, 1), scores).contiguous();
-  Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(as_eigen(small).cast<double>() /
-                                                        static_cast<double>(n));
-  Tensor rotation = empty({width, count});
-  auto r = as_eigen(rotation);
-  for (int64_t j = 0; j < count; ++j) {  // Eigen sorts ascending
-    r.col(j) = solver.eigenvectors().col(width - 1 - j).cast<float>();
-    result.variances.push_back(std::max(0.0, solver.eigenvalues()(width - 1 - j)));
+  Tensor small = matmul(scores.transpose(0, 1), scores) / static_cast<double>(n);
+  EigenPairs pairs = symmetric_eigen(small);
+  for (int64_t j = 0; j < count; ++j) {
+    result.variances.push_back(std::max(0.0, pairs.values[static_cast<size_t>(j)]));
   }
+  Tensor rotation = pairs.vectors.slice(1, 0, count).to(DType::f32);
   result.directions = matmul(basis, rotation);
   return result;
 }

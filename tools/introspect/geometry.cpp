@@ -1,29 +1,28 @@
 #include "tools/introspect/geometry.h"
 
-#include <Eigen/Dense>
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
+#include "tools/introspect/linear_algebra.h"
 
 namespace strata::introspect {
 namespace {
 
-Eigen::VectorXd spectrum(const Tensor& gram) {
-  if (gram.rank() != 2 || gram.size(0) != gram.size(1)) {
-    fail("spectrum", Caller{}, "{} is not a Gram matrix [N, N]", describe(gram));
-  }
-  auto values = gram.to_vector<double>();
-  Eigen::Map<Eigen::MatrixXd> matrix(values.data(), gram.size(0), gram.size(0));
-  Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(matrix, Eigen::EigenvaluesOnly);
-  return solver.eigenvalues().cwiseMax(0.0);
+// Eigenvalues, rounding below 0 cut off.
+std::vector<double> spectrum(const Tensor& gram) {
+  auto values = symmetric_eigenvalues(gram);
+  for (double& v : values) v = std::max(v, 0.0);
+  return values;
 }
 
 }  // namespace
 
 double effective_rank(const Tensor& gram) {
-  Eigen::VectorXd values = spectrum(gram);
-  double total = values.sum(), entropy = 0;
+  auto values = spectrum(gram);
+  double total = std::accumulate(values.begin(), values.end(), 0.0), entropy = 0;
   if (total <= 0) return 0;
   for (double v : values) {
     if (v > 0) entropy -= v / total * std::log(v / total);
@@ -32,9 +31,12 @@ double effective_rank(const Tensor& gram) {
 }
 
 double participation_ratio(const Tensor& gram) {
-  Eigen::VectorXd values = spectrum(gram);
-  double squares = values.squaredNorm();
-  return squares > 0 ? values.sum() * values.sum() / squares : 0;
+  double total = 0, squares = 0;
+  for (double v : spectrum(gram)) {
+    total += v;
+    squares += v * v;
+  }
+  return squares > 0 ? total * total / squares : 0;
 }
 
 double share_of_zeros(const Tensor& activation) {

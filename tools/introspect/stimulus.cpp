@@ -1,12 +1,12 @@
 #include "tools/introspect/stimulus.h"
 
-#include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
+#include "tools/introspect/linear_algebra.h"
 
 namespace strata::introspect {
 namespace {
@@ -48,12 +48,7 @@ class Painter {
     Tensor p = clamp(images, 0.02, 0.98);
     Tensor image = log(p / (1.0 - p));
     if (space_.colour.defined()) {
-      auto values = space_.colour.to_vector<double>();
-      int64_t c = space_.channels;
-      Eigen::Map<Eigen::Matrix<double, -1, -1, Eigen::RowMajor>> colour(values.data(), c, c);
-      Eigen::Matrix<double, -1, -1, Eigen::RowMajor> inverse = colour.inverse();
-      std::vector<float> flat(inverse.data(), inverse.data() + c * c);
-      image = matmul(image, from_vector(flat, {c, c}).transpose(0, 1));
+      image = matmul(image, inverse(space_.colour).to(image.dtype()).transpose(0, 1));
     }
     Tensor plane = image.permute({0, 3, 1, 2});
     plane = matmul(matmul(rows_, plane), columns_.transpose(0, 1));
@@ -116,19 +111,14 @@ StimulusSpace stimulus_space(const Tensor& images, const Tensor& mean_of, const 
   StimulusSpace space{images.size(1), images.size(2), images.size(3), mean_of, deviation, {}};
   Tensor pixels = images.reshape({-1, space.channels});
   pixels = pixels - mean(pixels, {0});
-  auto flat = (matmul(pixels.transpose(0, 1), pixels) / static_cast<double>(pixels.size(0)))
-                  .to_vector<double>();
   int64_t c = space.channels;
-  Eigen::Map<Eigen::MatrixXd> covariance(flat.data(), c, c);
-  Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(covariance +
-                                                        1e-4 * Eigen::MatrixXd::Identity(c, c));
-  Eigen::MatrixXd root = solver.operatorSqrt();
-  root *= static_cast<double>(c) / root.trace();  // keeps the size of a step
-  std::vector<float> values;
-  for (int64_t i = 0; i < c; ++i) {
-    for (int64_t j = 0; j < c; ++j) values.push_back(static_cast<float>(root(i, j)));
-  }
-  space.colour = from_vector(values, {c, c});
+  Tensor covariance =
+      matmul(pixels.transpose(0, 1), pixels) / static_cast<double>(pixels.size(0)) + eye(c) * 1e-4;
+  // The symmetric square root, scaled to keep the size of a step.
+  EigenPairs pairs = symmetric_eigen(covariance);
+  Tensor roots = sqrt(from_vector(pairs.values, {c}));
+  Tensor root = matmul(pairs.vectors * roots, pairs.vectors.transpose(0, 1));
+  space.colour = (root * (static_cast<double>(c) / sum(roots).item())).to(DType::f32);
   return space;
 }
 

@@ -3,11 +3,10 @@
 #include <omp.h>
 
 #include <ctime>
-#include <fstream>
+#include <oneapi/dnnl/dnnl.hpp>
 
 #include "engine/io/atomic_file.h"
 #include "engine/ops/random.h"
-#include "kernels/dnnl/version.h"
 #include "models/registry.h"
 #include "tools/report/run_files.h"
 #include "tools/study/study.h"
@@ -21,6 +20,11 @@ using Json = nlohmann::ordered_json;
 // Everything that decides the numbers of a run; two configs that differ here are different runs.
 const std::vector<std::string> identity = {"seed",  "device",   "data",
                                            "model", "training", "factors"};
+
+std::string onednn_version() {
+  const dnnl_version_t* v = dnnl::version();
+  return fmt::format("{}.{}.{}", v->major, v->minor, v->patch);
+}
 
 int64_t default_epochs(const std::string& data) {
   if (data.starts_with("terrace")) return 6;
@@ -78,7 +82,7 @@ Json config_of(const Study& study) {
       {"device", o.device},
       {"threads", omp_get_max_threads()},
       {"started", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))},
-      {"versions", {{"strata", version}, {"compiler", __VERSION__}, {"oneDNN", dnnl_version()}}},
+      {"versions", {{"strata", version}, {"compiler", __VERSION__}, {"oneDNN", onednn_version()}}},
       {"data",
        {{"name", d.name},
         {"train", d.size()},
@@ -94,6 +98,7 @@ Json config_of(const Study& study) {
         {"batch", o.batch},
         {"optimiser", "AdamW"},
         {"learning_rate", o.learning_rate},
+        {"augment", o.augment},
         {"schedule", "one cycle"}}},
       {"factors", factor_entries(d)}};
 }

@@ -59,7 +59,7 @@ void Progress::update(int64_t done, const std::string& note) {
 void Progress::finish(const std::string& note) {
   std::string text =
       fmt::format("{:<9} {} in {}", task_, note.empty() ? "done" : note, human_duration(seconds()));
-  fmt::print(stderr, terminal_ ? "\r\033[K{}\n" : "{}\n", text);
+  fmt::print(stderr, "{}{}\n", terminal_ ? "\r\033[K" : "", text);
   std::fflush(stderr);
 }
 

@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 
 #include <chrono>
+#include <fstream>
 
 #include "engine/autograd/autograd.h"
 #include "engine/io/atomic_file.h"

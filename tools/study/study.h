@@ -24,8 +24,9 @@ struct Options {
   std::filesystem::path out;
   int64_t epochs = 0;  // 0: what the data set needs (default_epochs)
   int64_t batch = 128;
-  int64_t train_images = 0;  // at most; 0: all there are
-  double learning_rate = 0;  // 0: what the model needs
+  int64_t train_images = 0;      // at most; 0: all there are
+  std::string augment = "auto";  // auto: what suits the data set; none
+  double learning_rate = 0;      // 0: what the model needs
   uint64_t seed = 1;
   int workers = 0;      // threads that prepare batches
   bool resume = false;  // go on where a run in `out` was interrupted, or start

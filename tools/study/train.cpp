@@ -46,7 +46,7 @@ class Training {
     last_checkpoint_ = Clock::now();
     while (step_ < total) {
       auto start = Clock::now();
-      update(loader_.next());
+      update(next_batch());
       time_.training += seconds_since(start);
       ++step_;
       if (step_ % steps_a_line == 0 || step_ == total) write_line();
@@ -70,6 +70,11 @@ class Training {
 
   double epoch() const {
     return static_cast<double>(step_) / static_cast<double>(study_.steps_per_epoch());
+  }
+
+  Batch next_batch() {
+    std::optional<Batch> batch = loader_.next();
+    return batch ? *batch : *loader_.next();  // nothing once at the end of an epoch
   }
 
   void update(const Batch& batch) {
@@ -116,7 +121,7 @@ class Training {
   // Only at steps where a train line was just written, so that no half-counted batches are lost.
   void save() {
     io::TrainingState state = parts();
-    state.position = loader_.state();
+    state.position = {{"epoch", loader_.state().epoch}, {"position", loader_.state().position}};
     state.extra = {{"step", step_},
                    {"metrics_bytes", log_->size()},
                    {"training_seconds", time_.training},
@@ -130,7 +135,7 @@ class Training {
     if (!study_.options.resume || !std::filesystem::exists(path)) return;
     io::TrainingState state = parts();
     io::load_checkpoint(path.string(), state);
-    loader_.set_state(state.position);
+    loader_.set_state({state.position.at("epoch"), state.position.at("position")});
     step_ = state.extra.at("step");
     log_bytes_ = state.extra.at("metrics_bytes");
     time_.training = state.extra.at("training_seconds");
