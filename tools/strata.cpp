@@ -1,4 +1,6 @@
 // The command line: one subcommand a job, each set up in its own file under tools/commands.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <exception>
 

@@ -140,7 +140,7 @@ void claim_folder(const Options& options) {
   }
 }
 
-void check_same_run(const Json& before, const Json& now, const std::filesystem::path& folder) {
+void check_same_run(const nlohmann::json& before, const nlohmann::json& now, const std::filesystem::path& folder) {
   for (const std::string& key : identity) {
     if (before.contains(key) && before[key] == now[key]) continue;
     fail("study", Caller{},
@@ -183,8 +183,9 @@ Study prepare(const Options& given) {
   study.config = config_of(study);
   auto path = study.file("config.json");
   if (std::filesystem::exists(path)) {
-    Json before = report::read_json(path);
-    check_same_run(before, study.config, o.out);
+    // Compared as sets of keys: the order in a file that was read is not kept.
+    nlohmann::json before = report::read_json(path);
+    check_same_run(before, nlohmann::json(study.config), o.out);
     study.config = before;
   } else {
     io::write_file(path.string(), study.config.dump(2) + "\n");

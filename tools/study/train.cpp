@@ -64,8 +64,13 @@ class Training {
  private:
   static LoaderOptions loader_options(const Study& study) {
     const Options& o = study.options;
-    return {
-        .batch = o.batch, .seed = o.seed, .workers = o.workers, .augment = augment_from(o.augment)};
+    LoaderOptions loader;
+    loader.batch_size = o.batch;
+    loader.drop_last = true;
+    loader.seed = o.seed;
+    loader.workers = o.workers;
+    if (o.augment != "none") loader.augment = augment_for(study.train->name);
+    return loader;
   }
 
   double epoch() const {
@@ -144,7 +149,11 @@ class Training {
   }
 
   io::TrainingState parts() {
-    return {.model = study_.model.get(), .optimizer = &optimizer_, .scheduler = &scheduler_};
+    io::TrainingState state;
+    state.model = study_.model.get();
+    state.optimizer = &optimizer_;
+    state.scheduler = &scheduler_;
+    return state;
   }
 
   Study& study_;
