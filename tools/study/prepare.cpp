@@ -140,7 +140,8 @@ void claim_folder(const Options& options) {
   }
 }
 
-void check_same_run(const nlohmann::json& before, const nlohmann::json& now, const std::filesystem::path& folder) {
+void check_same_run(const nlohmann::json& before, const nlohmann::json& now,
+                    const std::filesystem::path& folder) {
   for (const std::string& key : identity) {
     if (before.contains(key) && before[key] == now[key]) continue;
     fail("study", Caller{},
