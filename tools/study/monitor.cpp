@@ -164,6 +164,7 @@ void Monitor::write_probes(const std::string& layer, const Tensor& features, int
 
 void Monitor::observe(Layer& model, int64_t step, MetricsLog& log) {
   NoGrad off;
+  write_validation(model, step, log);
   std::map<std::string, double> sparsity;
   auto found = features(model, &sparsity);
   StateDict grams;
@@ -197,6 +198,24 @@ void Monitor::observe_shuffled(Layer& model, int64_t step, MetricsLog& log) {
 
 StateDict Monitor::load(int64_t step) const {
   return io::load_safetensors(step_file(folder_, step).string());
+}
+
+void Monitor::write_validation(Layer& model, int64_t step, MetricsLog& log) const {
+  bool training = model.training();
+  model.eval();
+  double loss = 0, right = 0, count = static_cast<double>(images_.labels.size(0));
+  for (int64_t first = 0; first < images_.labels.size(0); first += batch) {
+    int64_t last = std::min(images_.labels.size(0), first + batch);
+    Tensor labels = images_.labels.slice(0, first, last);
+    Tensor logits = model(images_.images.slice(0, first, last));
+    CrossEntropyOptions sum_of;
+    sum_of.reduction = Reduction::sum;
+    loss += cross_entropy(logits, labels, sum_of).item();
+    right += sum(equal(argmax(logits, 1), labels)).item();
+  }
+  model.train(training);
+  log.write(Json{
+      {"kind", "validation"}, {"step", step}, {"loss", loss / count}, {"accuracy", right / count}});
 }
 
 Tensor Monitor::filters(int64_t step) const {

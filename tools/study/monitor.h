@@ -37,7 +37,7 @@ class Monitor {
   Monitor(const Dataset& images, std::vector<std::string> layers, const MonitorOptions& options,
           std::filesystem::path folder);
 
-  // `control`: "trained", or "untrained" for step 0, which is both.
+  // At step 0 the probes are written as "trained" and as "untrained": they are both.
   void observe(Layer& model, int64_t step, MetricsLog& log);
   // The probes of the raw pixels, and of the layers with shuffled labels.
   void observe_pixels(MetricsLog& log);
@@ -60,6 +60,8 @@ class Monitor {
  private:
   void write_probes(const std::string& layer, const Tensor& features, int64_t step,
                     const std::string& control, MetricsLog& log) const;
+  // Loss and accuracy on the monitor's images, which training never sees.
+  void write_validation(Layer& model, int64_t step, MetricsLog& log) const;
   StateDict load(int64_t step) const;
 
   std::vector<std::string> layers_;
