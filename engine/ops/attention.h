@@ -12,7 +12,11 @@ struct AttentionOptions {
 };
 // q [N, T, heads, D], k and v [N, S, key heads, D] -> [N, T, heads, D]; heads is a multiple of key
 // heads (grouped-query). mask: bool (true: may be seen) or a float added to the scores, broadcast
-// to [N, heads, T, S]. A query that may see nothing gives zeros.
+// to [N, heads, T, S]. A query that may see nothing gives zeros. Operands are floating and may be
+// views with any strides (parts of one projection are read in place when D is dense).
+//
+// Memory is linear in T and S, forward and backward, unless a float mask wants a gradient, or the
+// gradient a graph of its own: those work out all scores.
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                                     const AttentionOptions& options = {}, const Tensor& mask = {},
                                     Caller at = Caller::here());

@@ -1,4 +1,6 @@
-// Losses. Each gives a scalar: the mean over examples, unless reduction says otherwise.
+// Losses. Each gives a scalar: the mean over examples, unless reduction says otherwise. Losses of
+// two floating tensors want the same shape of both (no broadcasting); a mean over nothing is NaN,
+// except for cross_entropy.
 #pragma once
 
 #include "engine/tensor/tensor.h"
@@ -12,7 +14,9 @@ struct CrossEntropyOptions {
   int64_t ignore_index = -100;  // targets left out of the sum and of the mean's count
   Reduction reduction = Reduction::mean;
 };
-// logits [..., C], target [...] i64/i32 -> scalar ([...] with Reduction::none). Fused log-softmax.
+// logits [..., C], target [...] i64/i32 -> scalar ([...] with Reduction::none). Fused log-softmax:
+// keeps two numbers a row for the backward pass, no probabilities. A target that is neither a class
+// nor ignore_index is an error that names its place. When every row is ignored the loss is 0.
 Tensor cross_entropy(const Tensor& logits, const Tensor& target,
                      const CrossEntropyOptions& options = {}, Caller at = Caller::here());
 // -log probability picked by target: log_probabilities [..., C].
@@ -21,6 +25,7 @@ Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target,
 // Binary cross entropy of sigmoid(logits) against targets in [0, 1], stable for large logits.
 Tensor bce_with_logits(const Tensor& logits, const Tensor& target,
                        Reduction reduction = Reduction::mean, Caller at = Caller::here());
+// The same of probabilities in [0, 1]; the logarithm is bounded below by -100.
 Tensor bce(const Tensor& probabilities, const Tensor& target, Reduction reduction = Reduction::mean,
            Caller at = Caller::here());
 Tensor mse_loss(const Tensor& x, const Tensor& target, Reduction reduction = Reduction::mean,

@@ -1,4 +1,6 @@
-// Normalisation layers' arithmetic; scale and shift may be undefined (1 and 0).
+// Normalisation layers' arithmetic. x is of a floating type, channels last; the result has its
+// shape and type. Statistics are kept in f32 or better. scale and shift, [C] of any floating type,
+// may be undefined (1 and 0).
 #pragma once
 
 #include "engine/tensor/tensor.h"
@@ -26,7 +28,10 @@ struct BatchNormOptions {
 // x [..., C], statistics over all axes but the last (Ioffe and Szegedy 2015). In training the
 // batch's statistics are used and the running ones (f32 [C], may be undefined) are updated in
 // place, with the unbiased variance; otherwise the running ones are used. `residual` (x's shape,
-// may be undefined) is added before the ReLU: relu(batch_norm(x) + residual) in one pass.
+// may be undefined) is added before the ReLU: relu(batch_norm(x) + residual) in one pass. Running
+// statistics are constants to autograd. Errors: training with fewer than 2 values a channel,
+// inference without running statistics. Kept for the backward pass: x, two numbers a channel, and
+// the result if both residual and relu are there.
 Tensor batch_norm(const Tensor& x, const Tensor& scale, const Tensor& shift,
                   const Tensor& running_mean, const Tensor& running_var,
                   const BatchNormOptions& options = {}, const Tensor& residual = {},

@@ -1,4 +1,6 @@
-// Softmax along one axis; the largest element is subtracted first.
+// Softmax along one axis; the largest element is subtracted first. x is of a floating type and any
+// shape; the result has its shape and type. A row of -inf only, or with a NaN or +inf in it, gives
+// NaN. A scalar is a row of one.
 #pragma once
 
 #include "engine/tensor/tensor.h"
