@@ -1,5 +1,6 @@
 #include "engine/data/idx.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -87,16 +88,18 @@ Tensor parse_idx(std::span<const uint8_t> bytes, const std::string& name, Caller
     fail("idx", at, "{}: has {} bytes, but a header of rank {} takes {}", name, bytes.size(), rank,
          header);
   Dims shape;
-  // The product is kept below the size of the file, so that it cannot overflow.
-  uint64_t left = (bytes.size() - header) / static_cast<size_t>(type->bytes), count = 1;
+  // The product of the sizes, an empty axis counted apart so that it hides nothing absurd.
+  uint64_t extent = 1;
+  bool none = false;
   for (int axis = 0; axis < rank; ++axis) {
     uint32_t size = big_endian_32(bytes.data() + 4 + 4 * axis);
     shape.push_back(size);
-    if (size != 0 && count > left / size)
-      count = UINT64_MAX / 16;
-    else
-      count *= size;
+    none |= size == 0;
+    extent *= std::max(size, 1u);
+    if (extent > uint64_t{1} << 31)  // so the next factor, below 2^32, cannot make it wrap
+      fail("idx", at, "{}: the header's sizes multiply to more than 2^31 elements", name);
   }
+  uint64_t count = none ? 0 : extent;
   if (count * static_cast<uint64_t>(type->bytes) != bytes.size() - header)
     fail("idx", at, "{}: the header says {} elements of {} bytes, but {} bytes follow it", name,
          to_string(shape), type->bytes, bytes.size() - header);

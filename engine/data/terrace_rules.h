@@ -1,7 +1,8 @@
 // What a terrace image is made of: factors at known levels, and the tables that make the high
 // levels out of the low ones.
 //
-//   level 1  hue (8), orientation (6), frequency (3)          colour and gratings of the fill
+//   level 1  hue (8), orientation (6), frequency (3)          colour and gratings of the fill; the
+//            orientation is the direction across the stripes
 //   level 2  texture of each part (4), junction (4), background (4)   relations of edges
 //   level 3  outline of each part (4)                         disc, square, triangle, cross
 //   level 4  part = table(outline, texture), above and below
