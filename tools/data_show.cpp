@@ -180,11 +180,9 @@ std::string show_data(const ShowRequest& request, Caller at) {
       fmt::format("{}: {}, seed {}", request.data, name_of(request.split), request.seed);
   std::vector<Row> rows = generated ? terrace_rows(*generated, request.seed) : class_rows(*data);
   write_png(request.out, lay_out(heading, rows, request.scale), at);
-  std::string text =
-      generated ? generated->describe()
-                : fmt::format("{}: {} images of {}x{}x{}, {} classes\n", request.data, data->size(),
-                              data->height, data->width, data->channels, data->classes());
-  return text + fmt::format("contact sheet: {}\n", request.out);
+  if (generated) return generated->describe();
+  return fmt::format("{}: {} images of {}x{}x{}, {} classes\n", request.data, data->size(),
+                     data->height, data->width, data->channels, data->classes());
 }
 
 }  // namespace strata
