@@ -96,6 +96,15 @@ def peak_mib():
                 return int(line.split()[1]) / 1024
 
 
+def check_blas():
+    """Debian's PyTorch multiplies with whatever libblas.so.3 is; the reference one is 15 times slower."""
+    with open("/proc/self/maps") as maps:
+        loaded = maps.read()
+    if not any(name in loaded for name in ("openblas", "mkl_rt", "libblis")):
+        sys.exit("PyTorch runs on the reference BLAS here, which is no match to compare with. "
+                 "Install a fast one with: apt-get install libopenblas0")
+
+
 def faster_layout(build):
     best = None
     for layout in (torch.channels_last, torch.contiguous_format):
@@ -113,6 +122,7 @@ def main():
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--layout", choices=("auto", "nchw", "nhwc"), default="auto")
     options = parser.parse_args()
+    check_blas()
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
     build, has_layout = CASES[options.case]
