@@ -5,7 +5,7 @@
 #include "engine/autograd/autograd.h"
 #include "engine/ops/conv_shape.h"
 #include "engine/ops/detail/kernel_inputs.h"
-#include "engine/ops/linear_map.h"
+#include "engine/ops/detail/linear_map.h"
 #include "engine/ops/view.h"
 #include "kernels/pool/pool.h"
 

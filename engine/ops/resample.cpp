@@ -1,7 +1,7 @@
 // Upsampling (and downsampling) of images by interpolation; see pool.h.
 #include "kernels/pool/resample.h"
 #include "engine/ops/detail/kernel_inputs.h"
-#include "engine/ops/linear_map.h"
+#include "engine/ops/detail/linear_map.h"
 #include "engine/ops/pool.h"
 
 namespace strata {

@@ -1,3 +1,4 @@
+// The version of the project, as reports and checkpoints show it.
 #pragma once
 
 namespace strata {

@@ -1,4 +1,4 @@
-#include "engine/ops/linear_map.h"
+#include "engine/ops/detail/linear_map.h"
 
 #include "engine/autograd/autograd.h"
 #include "engine/ops/detail/kernel_inputs.h"
