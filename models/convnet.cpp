@@ -1,5 +1,7 @@
 #include "models/convnet.h"
 
+#include <algorithm>
+
 namespace strata {
 
 ConvNet::ConvNet(const ConvNetOptions& options) : depth_(options.widths.size()) {
@@ -7,7 +9,7 @@ ConvNet::ConvNet(const ConvNetOptions& options) : depth_(options.widths.size()) 
   int64_t width = options.channels;
   for (size_t i = 0; i < depth_; ++i) {
     std::string number = std::to_string(i + 1);
-    bool halve = i == 1 || i == 3;
+    bool halve = std::count(options.halve.begin(), options.halve.end(), i + 1) > 0;
     Conv2dOptions conv{.stride = halve && !options.max_pool ? 2 : 1, .padding = 1};
     layers_.push_back(&add<ConvNorm>("conv" + number, width, options.widths[i], 3,
                                      ConvNormOptions{.conv = conv, .relu = true}));

@@ -39,7 +39,8 @@ std::unique_ptr<Model> make_convnet(const json& o) {
       ConvNetOptions{.channels = o.at("channels"),
                      .classes = o.at("classes"),
                      .widths = o.at("widths").get<std::vector<int64_t>>(),
-                     .max_pool = o.at("max_pool")});
+                     .max_pool = o.at("max_pool"),
+                     .halve = o.at("halve").get<std::vector<int64_t>>()});
 }
 
 std::unique_ptr<Model> make_gpt(const json& o) {
@@ -57,7 +58,8 @@ const std::vector<Entry>& entries() {
         {"mlp", "fully connected layers with ReLU", image({{"hidden", {512}}, {"dropout", 0.0}}),
          make_mlp},
         {"convnet", "six convolutions with batch norm, the network of `strata study`",
-         image({{"widths", {16, 32, 32, 64, 64, 128}}, {"max_pool", true}}), make_convnet}};
+         image({{"widths", {16, 32, 32, 64, 64, 128}}, {"max_pool", true}, {"halve", {2, 4}}}),
+         make_convnet}};
     for (int64_t depth : {8, 14, 20, 32, 44, 56, 110}) {
       auto make = [depth](const json& o) {
         return std::make_unique<ResNet>(ResNetOptions{.depth = depth,

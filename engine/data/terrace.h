@@ -39,8 +39,10 @@ struct TerraceOptions {
 // and every other factor by its name. An unknown name is an error that lists these.
 TerraceOptions terrace_task(const std::string& name, Caller at = Caller::here());
 
-// What "terrace" alone means.
-inline constexpr const char* default_terrace_task = "chain";
+// What "terrace" alone means: the class needs every level. A network of six convolutions that sees
+// the whole image (ConvNet halved after 1, 2, 4 and 6, AdamW at 4e-3 over one cycle, batch 64)
+// reaches .99 after six epochs of 20,000 images.
+inline constexpr const char* default_terrace_task = "scene";
 
 class Terrace : public Dataset {
  public:

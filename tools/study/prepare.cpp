@@ -105,11 +105,13 @@ Json config_of(const Study& study) {
 
 std::unique_ptr<Model> new_model(const Options& options, const Dataset& data) {
   manual_seed(options.seed);
-  auto model = make_model(options.model, {{"channels", data.channels},
-                                          {"height", data.height},
-                                          {"width", data.width},
-                                          {"classes", data.classes()}});
-  return model;
+  Json shape = {{"channels", data.channels},
+                {"height", data.height},
+                {"width", data.width},
+                {"classes", data.classes()}};
+  // The generated classes are relations over the whole image: see models/convnet.h.
+  if (options.model == "convnet" && data.name == "terrace") shape["halve"] = {1, 2, 4, 6};
+  return make_model(options.model, shape);
 }
 
 // Refuses to mix two runs in a folder; says how to go on.
