@@ -30,13 +30,13 @@ void convnet(benchmark::State& state) {
   ConvNet model;
   images(state, model);
 }
-BENCHMARK(convnet)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(convnet)->Unit(benchmark::kMillisecond)->UseRealTime()->MeasureProcessCPUTime();
 
 void resnet20(benchmark::State& state) {
   ResNet model;
   images(state, model);
 }
-BENCHMARK(resnet20)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(resnet20)->Unit(benchmark::kMillisecond)->UseRealTime()->MeasureProcessCPUTime();
 
 void mlp(benchmark::State& state) {
   manual_seed(1);
@@ -45,7 +45,7 @@ void mlp(benchmark::State& state) {
   SGD optimizer(model.named_parameters(), {.learning_rate = 0.01, .momentum = 0.9});
   train(state, model, optimizer, x, target);
 }
-BENCHMARK(mlp)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(mlp)->Unit(benchmark::kMillisecond)->UseRealTime()->MeasureProcessCPUTime();
 
 // 6 layers, width 192, 6 heads, T 128, vocabulary 256 (the defaults), batch 16.
 void gpt(benchmark::State& state) {
@@ -55,7 +55,7 @@ void gpt(benchmark::State& state) {
   AdamW optimizer(model.named_parameters(), {.learning_rate = 3e-4, .weight_decay = 0.1});
   train(state, model, optimizer, x, target);
 }
-BENCHMARK(gpt)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(gpt)->Unit(benchmark::kMillisecond)->UseRealTime()->MeasureProcessCPUTime();
 
 }  // namespace
 }  // namespace strata
