@@ -1,13 +1,29 @@
 // The command line: one subcommand a job, each set up in its own file under tools/commands.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <exception>
 
 #include "tools/commands/commands.h"
 #include "tools/study/version.h"
 
+namespace {
+
+// OpenMP's threads wait for one another by spinning, for long enough to waste a core whenever
+// another program wants it. A short spin costs nothing on an idle machine. The runtime reads this
+// before main(), so the program starts itself again with it.
+void restart_with_short_spins(char** argv) {
+  if (std::getenv("GOMP_SPINCOUNT") || std::getenv("OMP_WAIT_POLICY")) return;
+  setenv("GOMP_SPINCOUNT", "2000", 1);
+  execv("/proc/self/exe", argv);  // where that fails, the program goes on as it is
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  restart_with_short_spins(argv);
   CLI::App app{
       "Strata trains layered networks with its own engine and shows what each layer has "
       "learned.\n\n"

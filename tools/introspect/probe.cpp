@@ -6,6 +6,7 @@
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
 #include "kernels/common/parallel.h"
+#include "kernels/common/vec_math.h"
 
 namespace strata::introspect {
 namespace {
@@ -47,10 +48,15 @@ std::vector<double> residuals(const Tensor& logits, const std::vector<ProbeTask>
       for (int64_t i = begin; i < end; ++i) {
         T* row = values + i * width + first;
         int64_t label = labels[static_cast<size_t>(i)];
-        T top = *std::max_element(row, row + task.classes), sum = 0, own = row[label] - top;
-        for (int64_t k = 0; k < task.classes; ++k) sum += row[k] = std::exp(row[k] - top);
-        loss += static_cast<double>(std::log(sum) - own);
-        for (int64_t k = 0; k < task.classes; ++k) row[k] /= sum * static_cast<T>(n);
+        T top = *std::max_element(row, row + task.classes), own = row[label] - top, sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t k = 0; k < task.classes; ++k) {
+          row[k] = math::exp(row[k] - top);
+          sum += row[k];
+        }
+        loss += std::log(static_cast<double>(sum)) - static_cast<double>(own);
+        T scale = 1 / (sum * static_cast<T>(n));
+        for (int64_t k = 0; k < task.classes; ++k) row[k] *= scale;
         row[label] -= static_cast<T>(1) / static_cast<T>(n);
       }
       partial[static_cast<size_t>(chunk)] = loss;

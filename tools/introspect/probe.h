@@ -22,7 +22,7 @@ struct ProbeTask {
   std::vector<int64_t> train, validation;  // labels of the rows of the two feature matrices
 };
 struct ProbeOptions {
-  double l2 = 1e-3;
+  double l2 = 1e-2;
   int max_iterations = 200;
   double tolerance = 1e-4;  // stop when no entry of the gradient is larger
 };

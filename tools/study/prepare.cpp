@@ -33,7 +33,7 @@ int64_t default_epochs(const std::string& data) {
 }
 
 double default_learning_rate(const std::string& model) {
-  return model.starts_with("resnet") ? 4e-3 : 3e-3;
+  return model == "convnet" ? 4e-3 : 3e-3;
 }
 
 Json factor_entries(const Dataset& data) {

@@ -23,7 +23,7 @@ struct Options {
   std::string data = "terrace", model = "convnet", device = "cpu";
   std::filesystem::path out;
   int64_t epochs = 0;  // 0: what the data set needs (default_epochs)
-  int64_t batch = 128;
+  int64_t batch = 64; 
   int64_t train_images = 0;      // at most; 0: all there are
   std::string augment = "auto";  // auto: what suits the data set; none
   double learning_rate = 0;      // 0: what the model needs
