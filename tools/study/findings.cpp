@@ -135,7 +135,7 @@ std::string ladder_sentence(const Findings& f) {
                    [](auto* a, auto* b) { return a->gravity < b->gravity; });
   std::vector<const FactorReading*> rungs;
   if (!below.empty()) rungs.push_back(below.front());
-  if (below.size() > 1) rungs.push_back(below.back());
+  if (below.size() > 2) rungs.push_back(below[below.size() / 2]);
   rungs.push_back(&label);
   std::string text;
   for (auto* r : rungs) {
