@@ -20,7 +20,10 @@ TEST(Stimulus, OfALinearUnitHasTheSignsOfItsWeight) {
   Generator generator(5);
   Tensor weight = randn({2, 12, 12, 1}, 0, 1, DType::f32, &generator);
   StimulusSpace space{12, 12, 1, from_values({0}), from_values({1}), {}};
-  StimulusOptions options{.steps = 300, .jitter = 0, .decay = 0, .total_variation = 0};
+  StimulusOptions options;
+  options.steps = 300;
+  options.jitter = 0;
+  options.decay = options.total_variation = options.shrink = 0;
   auto found = optimal_stimuli(
       [&](const Tensor& x) {
         return sum(x * weight, {1, 2, 3});
@@ -37,7 +40,8 @@ TEST(Stimulus, StartsFromAGivenImage) {
   Tensor start = rand({1, 8, 8, 3}, 0.1, 0.9, DType::f32, &generator);
   Tensor colour = from_vector(std::vector<float>{2, .5f, 0, .5f, 1, 0, 0, 0, 1}, {3, 3});
   StimulusSpace space{8, 8, 3, from_values({.5f, .5f, .5f}), from_values({.2f, .2f, .2f}), colour};
-  StimulusOptions options{.steps = 0};
+  StimulusOptions options;
+  options.steps = 0;
   auto found = optimal_stimuli(
       [&](const Tensor& x) {
         return sum(x, {1, 2, 3});

@@ -147,6 +147,8 @@ Stimulus optimal_stimuli(const std::function<Tensor(const Tensor&)>& response,
         sum(value) - sum(total_variation(pixels)) * options.total_variation *
                          std::max(1.0, sum(abs(value)).item() / static_cast<double>(units));
     ascent.step(coefficients, grad(objective, coefficients));
+    NoGrad off;
+    mul_(coefficients, 1 - options.shrink);
   }
   NoGrad off;
   Stimulus result;

@@ -22,6 +22,7 @@ struct StimulusOptions {
   int jitter = 2;      // pixels
   double decay = 1.0;  // power of 1/frequency
   double total_variation = 0.02;
+  double shrink = 0.02;  // of the waves, each step: without it ascent ends in black or white
   uint64_t seed = 1;
 };
 
