@@ -21,6 +21,7 @@ std::string command_of(const study::Options& o) {
   if (o.train_images > 0) command += fmt::format(" --train-images {}", o.train_images);
   if (o.learning_rate > 0) command += fmt::format(" --learning-rate {}", o.learning_rate);
   if (o.augment != "auto") command += fmt::format(" --augment {}", o.augment);
+  if (o.probe_images != 3000) command += fmt::format(" --probe-images {}", o.probe_images);
   return command + fmt::format(" --out {}", o.out.string());
 }
 
@@ -73,6 +74,16 @@ void add_study(CLI::App& app, Command& run) {
   command->add_option("--workers", options->workers, "Threads that prepare batches")
       ->capture_default_str()
       ->check(CLI::Range(0, 64));
+  command
+      ->add_option("--probe-images", options->probe_images, "Held-out images that the monitor uses")
+      ->capture_default_str()
+      ->check(CLI::Range(60, 1000000));
+  command->add_flag("--train-only", options->train_only, "No monitor and no report");
+  command
+      ->add_option("--checkpoint-seconds", options->checkpoint_seconds,
+                   "Seconds between checkpoints")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   auto* resume =
       command->add_flag("--resume", options->resume,
                         "Go on where a run in --out was interrupted; start if there is none");

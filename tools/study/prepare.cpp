@@ -32,9 +32,7 @@ int64_t default_epochs(const std::string& data) {
   return 12;
 }
 
-double default_learning_rate(const std::string& model) {
-  return model == "convnet" ? 4e-3 : 3e-3;
-}
+double default_learning_rate(const std::string& model) { return model == "convnet" ? 4e-3 : 3e-3; }
 
 Json factor_entries(const Dataset& data) {
   Json factors = Json::array();
@@ -174,7 +172,7 @@ Study prepare(const Options& given) {
   if (o.learning_rate <= 0) o.learning_rate = default_learning_rate(o.model);
   if (o.batch < 2)
     fail("study", Caller{}, "--batch {} is too small for batch norm; give at least 2", o.batch);
-  DatasetLimits limits{.train = o.train_images, .validation = 3000, .test = 2000};
+  DatasetLimits limits{.train = o.train_images, .validation = o.probe_images, .test = 2000};
   if (!o.data.starts_with("terrace")) limits.test = 0;  // all there is
   study.train = open_dataset(o.data, Split::train, o.seed, limits);
   study.validation = open_dataset(o.data, Split::validation, o.seed, limits);

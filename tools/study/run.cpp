@@ -60,9 +60,12 @@ Json make_panels(Study& study, Monitor& monitor, Json& seconds) {
 
 Outcome run(const Options& options) {
   Study study = prepare(options);
-  Monitor monitor(*study.validation, study.layers, {}, study.file("monitor"));
+  MonitorOptions watch;
+  watch.probe_train = options.probe_images * 2 / 3;
+  watch.probe_validation = options.probe_images - watch.probe_train;
+  Monitor monitor(*study.validation, study.layers, watch, study.file("monitor"));
   TrainingTime time = train(study, monitor);
-  if (!options.panels) return {};
+  if (options.train_only) return {};
   auto start = Clock::now();
   finish_monitoring(study, monitor);
   time.monitoring += std::chrono::duration<double>(Clock::now() - start).count();

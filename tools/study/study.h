@@ -23,15 +23,17 @@ struct Options {
   std::string data = "terrace", model = "convnet", device = "cpu";
   std::filesystem::path out;
   int64_t epochs = 0;  // 0: what the data set needs (default_epochs)
-  int64_t batch = 64; 
+  int64_t batch = 64;
   int64_t train_images = 0;      // at most; 0: all there are
   std::string augment = "auto";  // auto: what suits the data set; none
   double learning_rate = 0;      // 0: what the model needs
   uint64_t seed = 1;
-  int workers = 0;      // threads that prepare batches
-  bool resume = false;  // go on where a run in `out` was interrupted, or start
-  bool force = false;   // replace a run in `out`
-  bool panels = true;   // make the report (tests of training leave it out)
+  int workers = 0;              // threads that prepare batches
+  bool resume = false;          // go on where a run in `out` was interrupted, or start
+  bool force = false;           // replace a run in `out`
+  int64_t probe_images = 3000;  // held-out images of the monitor: two thirds to fit, one to score
+  bool train_only = false;      // no monitor, no report
+  double checkpoint_seconds = 15;
   std::string command;  // as typed, for the report
 };
 

@@ -17,7 +17,6 @@ using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
 constexpr int64_t steps_a_line = 10;  // a train line of metrics.jsonl; checkpoints follow one
-constexpr double seconds_a_checkpoint = 15;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -50,8 +49,8 @@ class Training {
       time_.training += seconds_since(start);
       ++step_;
       if (step_ % steps_a_line == 0 || step_ == total) write_line();
-      bool due =
-          step_ % steps_a_line == 0 && seconds_since(last_checkpoint_) > seconds_a_checkpoint;
+      bool due = step_ % steps_a_line == 0 &&
+                 seconds_since(last_checkpoint_) > study_.options.checkpoint_seconds;
       if (std::binary_search(watched_.begin(), watched_.end(), step_)) watch();
       if (due || step_ == total) save();
       progress.update(step_, fmt::format("epoch {:.1f}  loss {:.3f}  accuracy {:.1f} %", epoch(),
@@ -118,6 +117,7 @@ class Training {
   }
 
   void watch() {
+    if (study_.options.train_only) return;
     auto start = Clock::now();
     monitor_.observe(*study_.model, step_, *log_);
     time_.monitoring += seconds_since(start);

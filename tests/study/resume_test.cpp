@@ -1,0 +1,116 @@
+// A study that is killed and resumed ends with the bits of one that was not; a study that is
+// watched ends with the weights of one that is not.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "engine/io/safetensors.h"
+
+namespace strata::study {
+namespace {
+
+namespace fs = std::filesystem;
+
+class StudyRun : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::path(testing::TempDir()) / "strata-study-test";
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  // Runs `strata study` on 640 images in folder_/name; returns the exit status, 137 when killed.
+  int study(const std::string& name, const std::string& more, const std::string& before = "") {
+    std::string command = before + " " STRATA_BINARY " study --train-images 640 --batch 32 --out " +
+                          (folder_ / name).string() + " " + more + " >" +
+                          (folder_ / (name + ".log")).string() + " 2>&1";
+    int status = std::system(command.c_str());
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+
+  StateDict weights(const std::string& name) {
+    return io::load_safetensors((folder_ / name / "checkpoint.safetensors").string());
+  }
+
+  // Lines without the times, which no two runs share.
+  std::vector<std::string> metrics(const std::string& name) {
+    std::ifstream in(folder_ / name / "metrics.jsonl");
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(in, line);) {
+      auto value = nlohmann::json::parse(line);
+      value.erase("seconds");
+      lines.push_back(value.dump());
+    }
+    return lines;
+  }
+
+  static void expect_same_bits(const StateDict& a, const StateDict& b) {
+    ASSERT_EQ(a.size(), b.size());
+    ASSERT_FALSE(a.empty());
+    for (auto& [name, tensor] : a) {
+      ASSERT_TRUE(b.count(name)) << name;
+      EXPECT_EQ(tensor.to_vector<double>(), b.at(name).to_vector<double>()) << name;
+    }
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(StudyRun, KilledAndResumedIsTheSameRun) {
+  ASSERT_EQ(study("whole", "--train-only --epochs 3 --seed 5"), 0);
+  int kills = 0, status = 137;
+  for (int attempt = 0; attempt < 200 && status == 137; ++attempt) {
+    // A little longer each time, so that the run comes to its end on any machine.
+    std::string limit = "timeout -s KILL " + std::to_string(0.1 + 0.05 * attempt);
+    status =
+        study("killed", "--train-only --epochs 3 --seed 5 --resume --checkpoint-seconds 0", limit);
+    kills += status == 137;
+  }
+  ASSERT_EQ(status, 0);
+  EXPECT_GT(kills, 0);
+  expect_same_bits(weights("whole"), weights("killed"));
+  EXPECT_EQ(metrics("whole"), metrics("killed"));
+}
+
+TEST_F(StudyRun, TheSameSeedGivesTheSameBitsAndAnotherDoesNot) {
+  ASSERT_EQ(study("one", "--train-only --epochs 1 --seed 5"), 0);
+  ASSERT_EQ(study("two", "--train-only --epochs 1 --seed 5"), 0);
+  ASSERT_EQ(study("three", "--train-only --epochs 1 --seed 6"), 0);
+  expect_same_bits(weights("one"), weights("two"));
+  EXPECT_NE(metrics("one"), metrics("three"));
+}
+
+TEST_F(StudyRun, WatchingChangesNoWeight) {
+  ASSERT_EQ(study("watched", "--epochs 1 --probe-images 300"), 0);
+  ASSERT_EQ(study("alone", "--train-only --epochs 1 --probe-images 300"), 0);
+  expect_same_bits(weights("watched"), weights("alone"));
+  std::ifstream report(folder_ / "watched" / "report.html");
+  std::string page((std::istreambuf_iterator<char>(report)), {});
+  EXPECT_GT(page.size(), 500000u);
+  EXPECT_NE(page.find("conv6"), std::string::npos);
+}
+
+TEST_F(StudyRun, SaysWhatIsWrongInALine) {
+  auto log = [&](const std::string& name) {
+    std::ifstream in(folder_ / (name + ".log"));
+    return std::string((std::istreambuf_iterator<char>(in)), {});
+  };
+  ASSERT_EQ(study("first", "--train-only --epochs 1"), 0);
+  EXPECT_EQ(study("first", "--train-only --epochs 1"), 1);
+  EXPECT_NE(log("first").find("already holds a run"), std::string::npos) << log("first");
+  EXPECT_EQ(study("first", "--train-only --epochs 1 --resume --model mlp"), 1);
+  EXPECT_NE(log("first").find("holds another run"), std::string::npos) << log("first");
+  EXPECT_EQ(study("gpu", "--device gpu"), 1);
+  EXPECT_NE(log("gpu").find("no gpu kernels"), std::string::npos) << log("gpu");
+  EXPECT_EQ(study("typo", "--epochs none"), 2);
+  EXPECT_EQ(study("data", "--data mnist:/nonexistent"), 1);
+  EXPECT_NE(log("data").find("/nonexistent"), std::string::npos) << log("data");
+}
+
+}  // namespace
+}  // namespace strata::study
