@@ -79,8 +79,7 @@ void add_einsum(Row& row, const std::string& equation, const std::vector<std::st
                 const std::string& output, Arrays in) {
   std::string label = equation + " " + to_string(in[0].shape);
   row.add(
-      label, std::move(in),
-      [=](const Tensors& tensors) { return einsum(equation, tensors); },
+      label, std::move(in), [=](const Tensors& tensors) { return einsum(equation, tensors); },
       [=](const Arrays& arrays) { return einsum_oracle(inputs, output, arrays); });
 }
 
