@@ -32,6 +32,8 @@ int main(int argc, char** argv) {
       "then open runs/first/report.html in a browser.\n"};
   app.set_version_flag("--version", std::string("strata ") + strata::version);
   app.require_subcommand(1);
+  // An option given twice counts as given last, so that scripts can put the user's after their own.
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.get_formatter()->column_width(34);
   strata::commands::Command run;
   strata::commands::add_study(app, run);

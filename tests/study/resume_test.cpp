@@ -107,6 +107,8 @@ TEST_F(StudyRun, SaysWhatIsWrongInALine) {
   EXPECT_NE(log("first").find("holds another run"), std::string::npos) << log("first");
   EXPECT_EQ(study("gpu", "--device gpu"), 1);
   EXPECT_NE(log("gpu").find("no gpu kernels"), std::string::npos) << log("gpu");
+  EXPECT_EQ(study("again", "--train-only --epochs 2 --epochs 1"), 0)
+      << log("again");  // the last counts
   EXPECT_EQ(study("typo", "--epochs none"), 2);
   EXPECT_EQ(study("data", "--data mnist:/nonexistent"), 1);
   EXPECT_NE(log("data").find("/nonexistent"), std::string::npos) << log("data");
