@@ -21,8 +21,8 @@ struct Augment {
 };
 
 // What suits a data set, by the name open_dataset gives it: digits are shifted, turned and zoomed a
-// little; clothes shifted, flipped and cut out; photographs shifted, flipped and cut out; generated images
-// are left alone.
+// little; clothes shifted, flipped and cut out; photographs shifted, flipped and cut out; generated
+// images are left alone.
 Augment augment_for(const std::string& dataset_name);
 
 // Changes the image [height, width, channels] in place.

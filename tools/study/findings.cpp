@@ -163,7 +163,8 @@ void write(Findings& f, double test_accuracy) {
       label.name, last, percent(label.trained.back()), percent(label.untrained.back()),
       percent(label.trained.front()), percent(label.chance));
   std::string correlation =
-      "Fewer than three factors at known levels are read well, so the order of levels cannot be tested.";
+      "Fewer than three factors at known levels are read well, so the order of levels cannot be "
+      "tested.";
   if (f.attainable > 0) {
     correlation = fmt::format(
         "Level against depth: rank correlation {:.2f} (centre of gravity) and {:.2f} (onset); the "
