@@ -85,7 +85,6 @@ Augment augment_for(const std::string& dataset_name) {
     augment.shift = 1.5;
     augment.rotate = 4;
     augment.zoom = 0.06;
-    augment.cutout = 8;
   } else if (dataset_name == "cifar10" || dataset_name == "cifar100" || dataset_name == "folder") {
     augment.pad_crop = 4;
     augment.flip = true;

@@ -21,7 +21,7 @@ struct Augment {
 };
 
 // What suits a data set, by the name open_dataset gives it: digits are shifted, turned and zoomed a
-// little; clothes shifted, flipped and cut out; photographs shifted, flipped and cut out; generated
+// little; clothes shifted and flipped; photographs shifted, flipped and cut out; generated
 // images are left alone.
 Augment augment_for(const std::string& dataset_name);
 

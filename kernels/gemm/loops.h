@@ -125,6 +125,7 @@ void multiply(int64_t M, int64_t N, int64_t K, Strided<T> a, Strided<T> b, T* c,
 template <class T>
 void multiply_small(int64_t M, int64_t N, int64_t K, Strided<T> a, Strided<T> b, T* c,
                     int64_t c_row, bool accumulate) {
+  if (N == 0) return;  // b may be null
   for (int64_t i = 0; i < M; ++i) {
     T* row = c + i * c_row;
     if (b.column == 1 || K == 1) {

@@ -3,6 +3,7 @@
 // subcommand and option it names exists.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -64,7 +65,8 @@ TEST(Readme, ItsErrorIsTheError) {
 }
 
 int strata(const std::string& arguments, std::string* output) {
-  auto log = std::filesystem::path(testing::TempDir()) / "strata-readme.log";
+  auto log = std::filesystem::path(testing::TempDir()) /
+             ("strata-readme-" + std::to_string(getpid()) + ".log");
   int status = std::system((STRATA_BINARY " " + arguments + " >" + log.string() + " 2>&1").c_str());
   *output = text_of(log.string());
   std::filesystem::remove(log);

@@ -2,6 +2,7 @@
 // watched ends with the weights of one that is not.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -18,7 +19,7 @@ namespace fs = std::filesystem;
 class StudyRun : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) / "strata-study-test";
+    folder_ = fs::path(testing::TempDir()) / ("strata-study-test-" + std::to_string(getpid()));
     fs::remove_all(folder_);
     fs::create_directories(folder_);
   }
