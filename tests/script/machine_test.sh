@@ -40,6 +40,17 @@ stub apt-get 'exit 0'
 stub apt-cache 'echo "  Candidate: (none)"'
 expect "does not exist on this system" "$root/script/bootstrap"
 
+# A long answer about a package that exists (a reader that leaves early once made it look missing).
+stub dpkg-query 'exit 1'
+stub apt-get 'exit 0'
+stub apt-cache 'echo "  Candidate: 1.0"; seq 200000'
+if said=$(PATH="$stubs:$PATH" "$root/script/bootstrap" 2>&1); then
+  echo "ok: a package with a long entry is found"
+else
+  echo "FAIL: a package with a long entry: $said"; failed=1
+fi
+rm -f "$stubs"/*
+
 stub dpkg-query "$installed"
 expect "no compiler" env CXX=g++-of-the-future "$root/script/bootstrap"
 
