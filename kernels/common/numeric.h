@@ -16,22 +16,26 @@ namespace strata {
 
 enum class DType : uint8_t { f64, f32, bf16, f16, i64, i32, u8, boolean };
 
+// Both are trivial, so that arrays of them can lie in a kernel's shared memory, and constexpr, so that
+// nvcc lets kernels call them too.
 struct bf16 {
-  uint16_t bits = 0;
+  uint16_t bits;
   bf16() = default;
-  bf16(float value) {
+  constexpr bf16(float value) : bits(0) {
     uint32_t u = std::bit_cast<uint32_t>(value);
     bool nan = (u & 0x7fffffffu) > 0x7f800000u;
     uint32_t rounded = u + 0x7fffu + ((u >> 16) & 1u);
     bits = static_cast<uint16_t>((nan ? (u | 0x00400000u) : rounded) >> 16);
   }
-  operator float() const { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+  constexpr operator float() const {
+    return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+  }
 };
 
 struct f16 {
-  uint16_t bits = 0;
+  uint16_t bits;
   f16() = default;
-  f16(float value) {
+  constexpr f16(float value) : bits(0) {
     uint32_t u = std::bit_cast<uint32_t>(value);
     uint32_t sign = (u >> 16) & 0x8000u, magnitude = u & 0x7fffffffu;
     if (magnitude >= 0x7f800000u) {  // infinity, NaN
@@ -46,7 +50,7 @@ struct f16 {
       bits = static_cast<uint16_t>(sign | (rounded >> 13));
     }
   }
-  operator float() const {
+  constexpr operator float() const {
     uint32_t sign = static_cast<uint32_t>(bits & 0x8000u) << 16;
     uint32_t exponent = (bits >> 10) & 0x1fu, mantissa = bits & 0x3ffu;
     if (exponent == 0x1f) return std::bit_cast<float>(sign | 0x7f800000u | (mantissa << 13));
