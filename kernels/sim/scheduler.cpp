@@ -78,6 +78,7 @@ Next pick(Gang& gang, Thread** thread) {
 
 void finish_thread(Gang& gang, Thread& thread) {
   check_bulk_stores(thread);
+  check_wgmma_complete(thread);
   thread.wait = Wait::done;
   --thread.block->live;
   --gang.live;
@@ -126,7 +127,7 @@ void reset_thread(Thread& thread) {
   thread.copy_groups.clear();
   thread.bulk.clear();
   thread.bulk_groups.clear();
-  thread.wgmma_issued = 0;
+  thread.wgmma_issued = thread.wgmma_committed = 0;
   thread.wgmma_groups.clear();
   thread.wgmma_fenced = false;
   thread.proxy_fences = 0;
@@ -145,7 +146,8 @@ void reset_block(Block& block) {
   for (Rendezvous& rendezvous : block.rendezvous) rendezvous.arrived = 0;
   for (Warpgroup& group : block.warpgroups) {
     group.operations.clear();
-    group.first = group.wanted = 0;
+    group.commits.clear();
+    group.first = group.first_commit = group.wanted = 0;
     group.waiting = 0;
     group.waiters.clear();
   }
