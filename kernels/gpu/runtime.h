@@ -60,11 +60,13 @@ size_t free_memory();
 void copy_to_device(void* to, const void* from, size_t bytes, Stream stream);
 void copy_to_host(void* to, const void* from, size_t bytes, Stream stream);
 void copy_on_device(void* to, const void* from, size_t bytes, Stream stream);
-void fill(void* memory, int byte, size_t bytes, Stream stream);
+void fill_bytes(void* memory, int byte, size_t bytes, Stream stream);
 
 // Records what `work` puts into `stream` instead of doing it; replay() does it, with the same
 // addresses.
 Graph capture(Stream stream, const std::function<void()>& work);
+// Whether the stream is inside capture(): then nothing may wait for it.
+bool is_capturing(Stream stream);
 void replay(Graph graph, Stream stream);
 void destroy_graph(Graph graph);
 

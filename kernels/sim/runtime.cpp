@@ -175,8 +175,8 @@ void copy_on_device(void* to, const void* from, size_t bytes, Stream stream) {
   check_device(from, bytes, "copy_on_device", "the source");
   enqueue_copy(to, from, bytes, stream);
 }
-void fill(void* memory, int byte, size_t bytes, Stream stream) {
-  check_device(memory, bytes, "fill", "the target");
+void fill_bytes(void* memory, int byte, size_t bytes, Stream stream) {
+  check_device(memory, bytes, "fill_bytes", "the target");
   if (bytes) enqueue(stream, [=] { std::memset(memory, byte, bytes); });
 }
 
@@ -195,6 +195,7 @@ Graph capture(Stream stream, const std::function<void()>& work) {
   captured.capturing = nullptr;
   return graph.release();
 }
+bool is_capturing(Stream stream) { return state(stream).capturing != nullptr; }
 void replay(Graph graph, Stream stream) {
   for (const Work& work : graph->work) enqueue(stream, work);
 }
