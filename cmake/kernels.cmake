@@ -69,3 +69,22 @@ function(strata_link_families target)
   list(JOIN needed "," joined)
   target_link_libraries(${target} PRIVATE "$<LINK_GROUP:RESCAN,${joined}>")
 endfunction()
+
+# The x-ray: kernel files compiled again, with a call before each access (kernels/sim/xray). The flags keep
+# accesses as they are written; the thread sanitizer's own runtime is not linked.
+set(STRATA_TRACE_FLAGS -fsanitize=thread -O2 -g1 -fno-tree-vectorize -fno-tree-slp-vectorize
+    -Wno-unknown-pragmas --param=tsan-instrument-func-entry-exit=0)
+# strata_traced_objects(NAME file...): an object library of instrumented kernels.
+function(strata_traced_objects name)
+  add_library(${name} OBJECT ${ARGN})
+  set_source_files_properties(${ARGN} TARGET_DIRECTORY ${name} PROPERTIES LANGUAGE CXX)
+  target_link_libraries(${name} PRIVATE strata_flags fmt::fmt)
+  target_compile_options(${name} PRIVATE ${STRATA_TRACE_FLAGS})
+endfunction()
+set(STRATA_XRAY OFF)
+if(NOT STRATA_CUDA AND NOT STRATA_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(STRATA_XRAY ON)
+  file(GLOB sources CONFIGURE_DEPENDS kernels/sim/xray/*.cpp)
+  add_library(strata_xray_recorder STATIC ${sources})
+  target_link_libraries(strata_xray_recorder PUBLIC strata_flags fmt::fmt)
+endif()
