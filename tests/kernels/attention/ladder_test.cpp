@@ -1,0 +1,74 @@
+// Every rung of attention against float64, over the shapes and masks it takes.
+#include "tests/kernels/attention/attention_support.h"
+
+namespace strata::test {
+namespace {
+
+// The general rungs take all of these; D is not a multiple of anything.
+std::vector<AttentionCase> general_cases() {
+  return {
+      {.label = "one tile", .samples = 2, .heads = 2, .key_heads = 2, .size = 20},
+      {.label = "ragged", .queries = 37, .keys = 45, .size = 33},
+      {.label = "one query", .queries = 1, .keys = 70, .size = 7},
+      {.label = "causal", .queries = 50, .keys = 50, .causal = true},
+      {.label = "causal, earlier keys", .queries = 20, .keys = 45, .causal = true},
+      {.label = "causal, some see nothing", .queries = 45, .keys = 20, .causal = true},
+      {.label = "grouped", .samples = 2, .heads = 4, .key_heads = 2, .size = 24, .causal = true},
+      {.label = "window", .queries = 60, .keys = 70, .causal = true, .window = 9},
+      {.label = "window both ways", .queries = 60, .keys = 40, .window = 5},
+      {.label = "own key alone", .queries = 40, .keys = 40, .window = 0},
+      {.label = "allowed keys", .samples = 2, .keys = 40, .mask = MaskShape::allowed_keys},
+      {.label = "allowed pairs", .queries = 33, .heads = 2, .mask = MaskShape::allowed_pairs},
+      {.label = "added pairs", .heads = 2, .causal = true, .mask = MaskShape::added_pairs},
+      {.label = "added to each", .samples = 2, .heads = 2, .mask = MaskShape::added_all},
+      {.label = "strided", .samples = 2, .heads = 3, .key_heads = 3, .strided = true},
+      {.label = "misaligned", .size = 40, .misalign = 1},
+      {.label = "packed",
+       .samples = 4,
+       .queries = 40,
+       .keys = 50,
+       .heads = 2,
+       .causal = true,
+       .query_offsets = {0, 13, 13, 53, 54},
+       .key_offsets = {0, 13, 20, 70, 103}},
+      {.label = "packed window",
+       .samples = 2,
+       .queries = 40,
+       .keys = 40,
+       .heads = 2,
+       .window = 6,
+       .strided = true,
+       .query_offsets = {0, 40, 50},
+       .key_offsets = {0, 35, 75}},
+      {.label = "large scores", .scale = 3, .amplitude = 3},
+      {.label = "negative scale", .scale = -0.4},
+      {.label = "no keys", .keys = 0},
+      {.label = "no queries", .queries = 0},
+      {.label = "no samples", .samples = 0},
+  };
+}
+
+TEST(AttentionLadder, NaiveInF64) {
+  for (const AttentionCase& c : general_cases())
+    expect_attention<double>(c, "01_naive", "01_naive");
+}
+TEST(AttentionLadder, NaiveInF32) {
+  for (const AttentionCase& c : general_cases()) expect_attention<float>(c, "01_naive", "01_naive");
+}
+TEST(AttentionLadder, OnlineInF64) {
+  for (const AttentionCase& c : general_cases())
+    expect_attention<double>(c, "02_online", "02_online");
+}
+TEST(AttentionLadder, OnlineInF32) {
+  for (const AttentionCase& c : general_cases())
+    expect_attention<float>(c, "02_online", "02_online");
+}
+TEST(AttentionLadder, OnlineInBf16) {
+  for (const AttentionCase& c : general_cases()) expect_attention<bf16>(c, "02_online", "02_online");
+}
+TEST(AttentionLadder, OnlineInF16) {
+  for (const AttentionCase& c : general_cases()) expect_attention<f16>(c, "02_online", "02_online");
+}
+
+}  // namespace
+}  // namespace strata::test
