@@ -18,7 +18,7 @@ namespace {
 
 using namespace attention_ladder;
 
-constexpr const AttentionRung* rungs[] = {&naive, &online};
+constexpr const AttentionRung* rungs[] = {&naive, &online, &flash2};
 constexpr const AttentionGradientRung* gradient_rungs[] = {&naive_gradient, &online_gradient};
 
 // The highest rung of the ladder that takes the arguments.

@@ -64,10 +64,40 @@ TEST(AttentionLadder, OnlineInF32) {
     expect_attention<float>(c, "02_online", "02_online");
 }
 TEST(AttentionLadder, OnlineInBf16) {
-  for (const AttentionCase& c : general_cases()) expect_attention<bf16>(c, "02_online", "02_online");
+  for (const AttentionCase& c : general_cases())
+    expect_attention<bf16>(c, "02_online", "02_online");
 }
 TEST(AttentionLadder, OnlineInF16) {
   for (const AttentionCase& c : general_cases()) expect_attention<f16>(c, "02_online", "02_online");
+}
+
+// Head sizes are multiples of 8 and rows aligned; tiles are of 64 queries and 64 or 32 keys.
+std::vector<AttentionCase> tensor_core_cases() {
+  std::vector<AttentionCase> cases = {
+      {.label = "several blocks", .queries = 130, .keys = 150, .heads = 2, .key_heads = 2},
+      {.label = "size 64", .queries = 70, .keys = 90, .size = 64},
+      {.label = "size 80", .queries = 20, .keys = 70, .size = 80},
+      {.label = "size 96", .queries = 70, .keys = 70, .size = 96, .causal = true},
+      {.label = "size 128", .queries = 70, .keys = 130, .size = 128},
+      {.label = "size 256", .queries = 40, .keys = 70, .size = 256, .causal = true},
+      {.label = "causal blocks", .queries = 150, .keys = 140, .causal = true},
+      {.label = "window in blocks", .queries = 150, .keys = 200, .causal = true, .window = 30},
+      {.label = "mask in blocks",
+       .queries = 70,
+       .keys = 140,
+       .heads = 2,
+       .causal = true,
+       .mask = MaskShape::allowed_pairs},
+  };
+  for (const AttentionCase& c : general_cases())
+    if (c.size % 8 == 0 && c.misalign == 0) cases.push_back(c);
+  return cases;
+}
+TEST(AttentionLadder, Flash2InBf16) {
+  for (const AttentionCase& c : tensor_core_cases()) expect_attention<bf16>(c, "03_flash2");
+}
+TEST(AttentionLadder, Flash2InF16) {
+  for (const AttentionCase& c : tensor_core_cases()) expect_attention<f16>(c, "03_flash2");
 }
 
 }  // namespace
