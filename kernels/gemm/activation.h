@@ -10,11 +10,11 @@ template <class T>
 STRATA_HOST_DEVICE T activated(Activation activation, T p) {
   switch (activation) {
     case Activation::relu:
-      return scalar::Relu{}(p);
+      return functions::Relu{}(p);
     case Activation::gelu:
-      return scalar::Gelu{}(p);
+      return functions::Gelu{}(p);
     case Activation::gelu_tanh:
-      return scalar::GeluTanh{}(p);
+      return functions::GeluTanh{}(p);
     case Activation::none:
       break;
   }
@@ -26,11 +26,11 @@ template <class T>
 STRATA_HOST_DEVICE T activation_gradient(Activation activation, T p, T g) {
   switch (activation) {
     case Activation::relu:
-      return scalar::ReluGradient{}(p, g);
+      return functions::ReluGradient{}(p, g);
     case Activation::gelu:
-      return scalar::GeluGradient{}(p, g);
+      return functions::GeluGradient{}(p, g);
     case Activation::gelu_tanh:
-      return scalar::GeluTanhGradient{}(p, g);
+      return functions::GeluTanhGradient{}(p, g);
     case Activation::none:
       break;
   }

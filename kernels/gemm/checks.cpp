@@ -5,6 +5,35 @@
 #include "kernels/gpu/launch.h"
 
 namespace strata::gpu {
+namespace {
+
+struct Operand {
+  const void* data;
+  int64_t mn_size, mn_stride, k_size, k_stride;
+  const int64_t* batch_strides;
+};
+
+Order order_of(const GemmArguments& g, const Operand& x) {
+  const int64_t vector = 16 / static_cast<int64_t>(size_of(g.dtype));
+  if (reinterpret_cast<uintptr_t>(x.data) % 16) return Order::neither;
+  for (int i = 0; i < g.batch_rank; ++i)
+    if (g.batch[i] > 1 && x.batch_strides[i] % vector) return Order::neither;
+  auto along = [&](int64_t size, int64_t stride, int64_t lines, int64_t line_stride) {
+    return (stride == 1 || size == 1) && (line_stride % vector == 0 || lines == 1);
+  };
+  if (along(x.k_size, x.k_stride, x.mn_size, x.mn_stride)) return Order::k;
+  if (along(x.mn_size, x.mn_stride, x.k_size, x.k_stride)) return Order::mn;
+  return Order::neither;
+}
+
+}  // namespace
+
+Order a_order(const GemmArguments& g) {
+  return order_of(g, {g.a, g.M, g.a_row, g.K, g.a_column, g.a_batch});
+}
+Order b_order(const GemmArguments& g) {
+  return order_of(g, {g.b, g.N, g.b_column, g.K, g.b_row, g.b_batch});
+}
 
 void check_product(const GemmArguments& g) {
   constexpr int64_t largest = (int64_t{1} << 31) - 1;

@@ -15,4 +15,30 @@ unsigned tile_count(const GemmArguments& arguments, int rows, int columns);
 // Whether C and the operands of the epilogue allow vectors of so many bytes along rows.
 bool epilogue_aligned(const GemmArguments& arguments, int64_t bytes);
 
+// Along which axis the elements of an operand are neighbours: along k, along its other axis (m or
+// n), or neither.
+enum class Order : uint8_t { k, mn, neither };
+
+// The order of an operand in which every vector of 16 bytes along it is aligned; neither: there is
+// none.
+Order a_order(const GemmArguments& arguments);
+Order b_order(const GemmArguments& arguments);
+inline bool has_vectors(const GemmArguments& arguments) {
+  return a_order(arguments) != Order::neither && b_order(arguments) != Order::neither;
+}
+
+// f.operator()<order of A, order of B>(), both as constants.
+template <class F>
+void with_orders(const GemmArguments& arguments, F&& f) {
+  const bool a_along_k = a_order(arguments) == Order::k, b_along_k = b_order(arguments) == Order::k;
+  if (a_along_k && b_along_k)
+    f.template operator()<Order::k, Order::k>();
+  else if (a_along_k)
+    f.template operator()<Order::k, Order::mn>();
+  else if (b_along_k)
+    f.template operator()<Order::mn, Order::k>();
+  else
+    f.template operator()<Order::mn, Order::mn>();
+}
+
 }  // namespace strata::gpu

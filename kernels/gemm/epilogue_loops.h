@@ -19,7 +19,7 @@ inline bool finished_with_product(const Epilogue& e) {
 // On C that holds the sums; `residual` is not C.
 template <class T>
 void apply_epilogue(const GemmArguments& g, const T* residual) {
-  using Sum = scalar::Wrapping<T>;
+  using Sum = functions::Wrapping<T>;
   auto converted = [](double x) { return static_cast<Sum>(static_cast<T>(x)); };
   const Epilogue& e = g.epilogue;
   const T* bias = static_cast<const T*>(e.bias);

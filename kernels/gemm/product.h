@@ -40,6 +40,17 @@ DEVICE T from_sum(Sum<T> sum) {
     return static_cast<T>(sum);
 }
 
+// Called, not inlined: a kernel finishes up to a hundred elements a thread one after the other, and
+// the code of gelu as often would take a minute to compile and registers from the main loop.
+template <class S>
+__device__ __attribute__((noinline)) S activate_by_call(Activation activation, S p) {
+  return activated(activation, p);
+}
+template <class S>
+__device__ __attribute__((noinline)) S gradient_by_call(Activation activation, S p, S g) {
+  return activation_gradient(activation, p, g);
+}
+
 template <class T>
 struct ProductEpilogue {
   Sum<T> alpha, beta;
@@ -49,16 +60,21 @@ struct ProductEpilogue {
   Activation activation;
   bool gradient;
 
+  DEVICE Sum<T> activate(Sum<T> p) const {
+    if (activation == Activation::none) return p;
+    if (activation == Activation::relu) return functions::Relu{}(p);
+    return activate_by_call(activation, p);
+  }
   // What is stored for the sum of element `at` of C, in column `column`.
   DEVICE T operator()(Sum<T> sum, int column, int64_t at) const {
     Sum<T> p = alpha * sum;
     if (bias) p += to_sum(bias[column]);
     if constexpr (!std::is_integral_v<T>) {
       if (gradient) {
-        p = activation_gradient(activation, to_sum(preactivation[at]), p);
+        p = gradient_by_call(activation, to_sum(preactivation[at]), p);
       } else {
         if (preactivation) preactivation[at] = from_sum<T>(p);
-        p = activated(activation, p);
+        p = activate(p);
       }
     }
     if (residual) p += beta * to_sum(residual[at]);
@@ -80,18 +96,15 @@ struct ProductEpilogue {
       if (gradient) {
         extra = load_vector<Width>(preactivation + at);
 #pragma unroll
-        for (int i = 0; i < Width; ++i)
-          p[i] = activation_gradient(activation, to_sum(extra[i]), p[i]);
+        for (int i = 0; i < Width; ++i) p[i] = gradient_by_call(activation, to_sum(extra[i]), p[i]);
       } else {
         if (preactivation) {
 #pragma unroll
           for (int i = 0; i < Width; ++i) extra[i] = from_sum<T>(p[i]);
           store_vector(preactivation + at, extra);
         }
-        if (activation != Activation::none) {
 #pragma unroll
-          for (int i = 0; i < Width; ++i) p[i] = activated(activation, p[i]);
-        }
+        for (int i = 0; i < Width; ++i) p[i] = activate(p[i]);
       }
     }
     if (residual) {
@@ -153,6 +166,22 @@ DEVICE Tile tile_of_block(const Product<T>& p, unsigned index) {
           static_cast<int>(index % across) * Columns, index / across / down};
 }
 
+// Stores the part of `Width` neighbouring sums of a row that is inside C; 16 bytes of C.
+template <int Width, class T>
+DEVICE void store_sums(const Product<T>& p, int64_t first, int row, int column,
+                       const Sum<T> (&sums)[Width]) {
+  static_assert(Width == vector_width<T>);
+  if (row >= p.M) return;
+  const int64_t at = first + static_cast<int64_t>(row) * p.N + column;
+  if (p.vectors && column < p.N) {
+    store_vector(p.c + at, p.epilogue.template vector<Width>(sums, column, at));
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < Width; ++i)
+    if (column + i < p.N) p.c[at + i] = p.epilogue(sums[i], column + i, at + i);
+}
+
 // ---- host ----
 
 template <class T>
@@ -184,6 +213,13 @@ Product<T> make_product(const GemmArguments& g) {
     p.b_batch[i] = g.b_batch[i];
   }
   return p;
+}
+
+// A block of `block` threads for each tile.
+template <auto Kernel, class T>
+void launch_tiles(const GemmArguments& g, int rows, int columns, dim3 block, size_t shared = 0) {
+  launch<Kernel>({.grid = tile_count(g, rows, columns), .block = block, .shared = shared},
+                 make_product<T>(g));
 }
 
 }  // namespace strata::gpu

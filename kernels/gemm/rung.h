@@ -3,6 +3,7 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 
 #include "kernels/gemm/gemm.h"
 
@@ -19,7 +20,7 @@ struct GemmRung {
 // All rungs in the order of the ladder, Hopper's (hopper.h) included.
 std::span<const GemmRung> gemm_rungs();
 // By name; throws gpu::Error with the names that there are.
-const GemmRung& gemm_rung(const char* name);
+const GemmRung& gemm_rung(std::string_view name);
 
 namespace gemm_ladder {
 extern const GemmRung naive, coalesced, shared_tile, register_tile_1d, register_tile_2d, vectorised,
