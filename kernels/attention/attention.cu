@@ -19,7 +19,8 @@ namespace {
 using namespace attention_ladder;
 
 constexpr const AttentionRung* rungs[] = {&naive, &online, &flash2};
-constexpr const AttentionGradientRung* gradient_rungs[] = {&naive_gradient, &online_gradient};
+constexpr const AttentionGradientRung* gradient_rungs[] = {&naive_gradient, &online_gradient,
+                                                           &flash2_gradient};
 
 // The highest rung of the ladder that takes the arguments.
 template <class Args>

@@ -15,21 +15,26 @@ template <int D>
 inline constexpr int block_keys = D > 128 ? 32 : 64;
 inline constexpr float log2_e = 1.4426950408889634f, ln_2 = 0.6931471805599453f;
 
-// Hides what a warp's queries first to first + 15 must not see of the keys j to j + N - 1, and
-// returns the factor that turns p into scores in units of log2: the scale too, unless it had to be
-// applied for the mask's sake.
-template <class T, int N>
-DEVICE float mask_block(const Head& h, float (&p)[1][N][4], int first, int j) {
+// Hides what must not be seen in a warp's 16 x 8 N products p: of queries from `row` on with keys
+// from `column` on, or, transposed, of keys from `row` on with queries from `column` on. Returns
+// the factor that turns p into scores in units of log2: the scale too, unless the mask needed it
+// applied.
+template <class T, bool transposed = false, int N>
+DEVICE float mask_block(const Head& h, float (&p)[1][N][4], int row, int column) {
   const float scale = static_cast<float>(h.shape->scale);
-  if (scale > 0 && h.whole(min(first, h.queries - 1), min(first + 15, h.queries - 1), j, 8 * N))
-    return scale * log2_e;
+  const int end = h.queries - 1;
+  const bool whole =
+      transposed ? column + 8 * N <= h.queries && h.whole(column, column + 8 * N - 1, row, 16)
+                 : h.whole(min(row, end), min(row + 15, end), column, 8 * N);
+  if (scale > 0 && whole) return scale * log2_e;
   const int lane = static_cast<int>(threadIdx.x) % 32;
 #pragma unroll
   for (int n = 0; n < N; ++n)
 #pragma unroll
-    for (int i = 0; i < 4; ++i)
-      p[0][n][i] = h.masked<T>(p[0][n][i] * scale, first + lane / 4 + i / 2 * 8,
-                               j + 8 * n + lane % 4 * 2 + i % 2);
+    for (int i = 0; i < 4; ++i) {
+      const int r = row + lane / 4 + i / 2 * 8, c = column + 8 * n + lane % 4 * 2 + i % 2;
+      p[0][n][i] = h.masked<T>(p[0][n][i] * scale, transposed ? c : r, transposed ? r : c);
+    }
   return log2_e;
 }
 

@@ -94,10 +94,12 @@ std::vector<AttentionCase> tensor_core_cases() {
   return cases;
 }
 TEST(AttentionLadder, Flash2InBf16) {
-  for (const AttentionCase& c : tensor_core_cases()) expect_attention<bf16>(c, "03_flash2");
+  for (const AttentionCase& c : tensor_core_cases())
+    expect_attention<bf16>(c, "03_flash2", "04_flash2_backward");
 }
 TEST(AttentionLadder, Flash2InF16) {
-  for (const AttentionCase& c : tensor_core_cases()) expect_attention<f16>(c, "03_flash2");
+  for (const AttentionCase& c : tensor_core_cases())
+    expect_attention<f16>(c, "03_flash2", "04_flash2_backward");
 }
 
 }  // namespace
