@@ -1,0 +1,212 @@
+// Every Hopper rung against float64 and, on small integers, bit for bit: ragged shapes, both orders
+// of both operands, batches, schedules, few multiprocessors.
+#include "kernels/gemm/hopper.h"
+#include "tests/kernels/gemm_hopper/hopper_product.h"
+
+namespace strata::gpu {
+namespace {
+
+using test::ProductShape;
+using test::TestProduct;
+
+gpu::DeviceInfo small_h100(int multiprocessors = 2) {
+  gpu::DeviceInfo info = h100();
+  info.multiprocessors = multiprocessors;  // so that persistent blocks have several tiles
+  return info;
+}
+
+// The rungs that multiply bf16 and f16.
+std::vector<GemmRung> rungs_16_bit() {
+  std::vector<GemmRung> rungs;
+  for (const GemmRung& rung : hopper_gemm_rungs())
+    if (std::string(rung.name) != "17_tf32") rungs.push_back(rung);
+  return rungs;
+}
+
+template <class T>
+void expect_exact(const GemmRung& rung, TestProduct<T>& product) {
+  SCOPED_TRACE(rung.name);
+  ASSERT_TRUE(rung.supports(product.arguments));
+  product.c.upload(std::vector<T>(product.count(), T(std::numeric_limits<float>::quiet_NaN())));
+  rung.run(product.arguments);
+  test::expect_same_bits(product.c.host(), product.rounded());
+}
+
+TEST(HopperGemm, EveryRungIsExactUnderEverySchedule) {
+  test::Pretend pretend(small_h100());
+  TestProduct<bf16> product({.M = 136, .N = 264, .K = 200});
+  for (const GemmRung& rung : rungs_16_bit())
+    test::for_each_schedule([&] { expect_exact(rung, product); });
+}
+
+TEST(HopperGemm, BothOrdersOfBothOperands) {
+  test::Pretend pretend(small_h100());
+  sim::config().seed = 3;
+  for (Major a : {Major::k, Major::mn})
+    for (Major b : {Major::k, Major::mn}) {
+      SCOPED_TRACE(std::string(a == Major::k ? "A along K" : "A along M") +
+                   (b == Major::k ? ", B along K" : ", B along N"));
+      TestProduct<bf16> brains({.M = 136, .N = 280, .K = 72, .a = a, .b = b});
+      TestProduct<f16> halves({.M = 136, .N = 280, .K = 72, .a = a, .b = b});
+      for (const GemmRung& rung : rungs_16_bit()) {
+        expect_exact(rung, brains);
+        expect_exact(rung, halves);
+      }
+    }
+}
+
+TEST(HopperGemm, RaggedShapes) {
+  test::Pretend pretend(small_h100());
+  const ProductShape shapes[] = {{.M = 1, .N = 8, .K = 1},     {.M = 1, .N = 264, .K = 65},
+                                 {.M = 129, .N = 8, .K = 64},  {.M = 65, .N = 72, .K = 129},
+                                 {.M = 300, .N = 40, .K = 33}, {.M = 257, .N = 136, .K = 320}};
+  for (const ProductShape& shape : shapes)
+    for (Major order : {Major::k, Major::mn}) {
+      ProductShape ragged = shape;
+      ragged.a = order;
+      ragged.b = order;
+      SCOPED_TRACE(::testing::Message() << shape.M << "x" << shape.N << "x" << shape.K);
+      TestProduct<f16> product(ragged);
+      for (const GemmRung& rung : rungs_16_bit()) expect_exact(rung, product);
+    }
+}
+
+// Columns that do not fill 16 bytes: the copy engine cannot write C, all but 16_tma_store can.
+TEST(HopperGemm, OddColumns) {
+  test::Pretend pretend(small_h100());
+  for (int64_t N : {1, 7, 130, 257}) {
+    SCOPED_TRACE(N);
+    TestProduct<bf16> product({.M = 70, .N = N, .K = 40});
+    for (const GemmRung& rung : rungs_16_bit()) {
+      if (rung.run == gemm_ladder::tma_store.run)
+        EXPECT_FALSE(rung.supports(product.arguments));
+      else
+        expect_exact(rung, product);
+    }
+  }
+}
+
+TEST(HopperGemm, Batches) {
+  test::Pretend pretend(small_h100(4));
+  const ProductShape shapes[] = {
+      {.M = 40, .N = 48, .K = 72, .batches = 3},
+      {.M = 40, .N = 48, .K = 72, .a = Major::mn, .batches = 3, .b_shared = true},
+      {.M = 40, .N = 48, .K = 72, .b = Major::mn, .batches = 3, .a_shared = true},
+      {.M = 130, .N = 264, .K = 24, .batches = 5}};
+  for (const ProductShape& shape : shapes) {
+    TestProduct<bf16> product(shape);
+    for (const GemmRung& rung : rungs_16_bit()) expect_exact(rung, product);
+  }
+}
+
+// [2, 3] matrices whose strides do not merge: A is the same along the first axis, B along the
+// second.
+TEST(HopperGemm, BatchAxesThatDoNotMerge) {
+  constexpr int64_t M = 24, N = 32, K = 40;
+  test::TestOperand<f16> a(M, K, Major::k, 3, true, 1), b(N, K, Major::k, 2, true, 2);
+  test::DeviceBuffer<f16> c(2 * 3 * M * N);
+  GemmArguments g;
+  g.dtype = DType::f16;
+  g.M = M, g.N = N, g.K = K;
+  g.a = a.memory->data(), g.b = b.memory->data(), g.c = c.data();
+  g.a_row = a.row_stride(), g.a_column = 1, g.b_row = 1, g.b_column = b.row_stride();
+  g.batch_rank = 2;
+  g.batch[0] = 2, g.batch[1] = 3;
+  g.a_batch[0] = 0, g.a_batch[1] = a.batch_stride();
+  g.b_batch[0] = b.batch_stride(), g.b_batch[1] = 0;
+  std::vector<f16> expected;
+  for (int64_t x = 0; x < 2; ++x)
+    for (int64_t y = 0; y < 3; ++y)
+      for (int64_t i = 0; i < M; ++i)
+        for (int64_t j = 0; j < N; ++j) {
+          double sum = 0;
+          for (int64_t k = 0; k < K; ++k) sum += a.matrix(y)[i * K + k] * b.matrix(x)[j * K + k];
+          expected.push_back(static_cast<f16>(static_cast<float>(sum)));
+        }
+  for (const GemmRung& rung : rungs_16_bit()) {
+    SCOPED_TRACE(rung.name);
+    ASSERT_TRUE(rung.supports(g));
+    rung.run(g);
+    test::expect_same_bits(c.host(), expected);
+  }
+}
+
+TEST(HopperGemm, RandomNumbersAgainstFloat64AndTheSameBitsAgain) {
+  test::Pretend pretend(small_h100());
+  TestProduct<bf16> product({.M = 136, .N = 264, .K = 320, .integers = false});
+  std::vector<bf16> first;
+  for (const GemmRung& rung : rungs_16_bit()) {
+    SCOPED_TRACE(rung.name);
+    for (uint64_t seed : {0, 5, 6}) {
+      sim::config().seed = seed;
+      rung.run(product.arguments);
+      const std::vector<bf16> c = product.c.host();
+      if (seed == 0) {
+        test::expect_sum_of_products(c, product.sums, product.magnitudes, 320);
+        first = c;
+      }
+      test::expect_same_bits(c, first, "again");
+    }
+  }
+}
+
+TEST(HopperGemm, NanAndInfinityStayInTheirRowsAndColumns) {
+  test::Pretend pretend(small_h100());
+  TestProduct<bf16> product({.M = 136, .N = 72, .K = 72});
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  std::vector<bf16> a = product.a.memory->host();
+  a[static_cast<size_t>(3 * product.a.stride + 5)] = bf16(infinity);
+  a[static_cast<size_t>(130 * product.a.stride + 71)] = bf16(std::nanf(""));
+  product.a.memory->upload(a);
+  std::vector<bf16> expected = product.rounded();
+  for (size_t j = 0; j < 72; ++j) {
+    const double b = product.b.values[j * 72 + 5];
+    expected[3 * 72 + j] = bf16(b == 0 ? std::nanf("") : b > 0 ? infinity : -infinity);
+    expected[130 * 72 + j] = bf16(std::nanf(""));
+  }
+  for (const GemmRung& rung : rungs_16_bit()) {
+    SCOPED_TRACE(rung.name);
+    rung.run(product.arguments);
+    const std::vector<bf16> c = product.c.host();
+    for (size_t i = 0; i < c.size(); ++i) {
+      const float is = c[i], should = expected[i];
+      ASSERT_TRUE(is == should || (std::isnan(is) && std::isnan(should)))
+          << "at " << i << ": " << is << ", expected " << should;
+    }
+  }
+}
+
+TEST(HopperGemm, RefusesWhatTheCopyEngineCannotRead) {
+  TestProduct<bf16> product({.M = 24, .N = 32, .K = 40});
+  const auto supported = [](const GemmArguments& g) {
+    return gemm_ladder::cluster.supports(g) && gemm_ladder::tma_store.supports(g);
+  };
+  const GemmArguments& good = product.arguments;
+  EXPECT_TRUE(supported(good));
+  GemmArguments g = good;
+  g.a_row = 41;
+  EXPECT_FALSE(supported(g)) << "a stride of 82 bytes";
+  g = good;
+  g.a = static_cast<const bf16*>(good.a) + 1;
+  EXPECT_FALSE(supported(g)) << "an address that is not a multiple of 16";
+  g = good;
+  g.b_row = 2, g.b_column = 80;
+  EXPECT_FALSE(supported(g)) << "contiguous along no axis";
+  g = good;
+  g.b_column = 0;
+  EXPECT_FALSE(supported(g)) << "the same column again and again";
+  g = good;
+  g.batch_rank = 1, g.batch[0] = 2, g.a_batch[0] = 964, g.b_batch[0] = 1280;
+  EXPECT_FALSE(supported(g)) << "a batch stride of 1928 bytes";
+  g = good;
+  g.K = 0;
+  EXPECT_FALSE(supported(g)) << "no K";
+  g = good;
+  g.dtype = DType::f32;
+  EXPECT_FALSE(supported(g)) << "f32";
+  test::Pretend pretend(a100());
+  EXPECT_FALSE(supported(good)) << "an A100";
+}
+
+}  // namespace
+}  // namespace strata::gpu
