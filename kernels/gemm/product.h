@@ -166,6 +166,19 @@ DEVICE Tile tile_of_block(const Product<T>& p, unsigned index) {
           static_cast<int>(index % across) * Columns, index / across / down};
 }
 
+// The same in groups of eight rows of tiles, down first within a group: blocks that run at the same
+// time cover a square of C rather than a strip, so they share more of A and of B in the L2 cache.
+template <int Rows, int Columns, class T>
+DEVICE Tile tile_in_groups(const Product<T>& p, unsigned index) {
+  constexpr unsigned group = 8;
+  const unsigned across = divide_up(p.N, Columns), down = divide_up(p.M, Rows);
+  const unsigned batch = index / (across * down), place = index - batch * across * down;
+  const unsigned first = place / (group * across) * group, height = min(group, down - first);
+  const unsigned within = place - first * across;
+  return {static_cast<int>(first + within % height) * Rows,
+          static_cast<int>(within / height) * Columns, batch};
+}
+
 // Stores the part of `Width` neighbouring sums of a row that is inside C; 16 bytes of C.
 template <int Width, class T>
 DEVICE void store_sums(const Product<T>& p, int64_t first, int row, int column,
