@@ -28,8 +28,12 @@ const ConvRung& choose(const Problem& problem) {
   const ConvShape& k = problem.shape;
   const bool f32 = k.dtype == DType::f32;
   if (has_zero(k)) return direct;
+  if (depthwise.supports(problem)) return depthwise;
   if (narrow_groups(problem) && direct.supports(problem)) return direct;
+  if (stem.supports(problem)) return stem;
+  if (tma_im2col.supports(problem)) return tma_im2col;
   if ((!f32 || tf32_allowed()) && tensor_core.supports(problem)) return tensor_core;
+  if (winograd.supports(problem) && std::min(k.C, k.O) >= 2 * few_channels) return winograd;
   if (implicit_gemm.supports(problem)) return implicit_gemm;
   return direct;
 }
@@ -92,7 +96,8 @@ void run(const Problem& problem) {
 
 std::span<const ConvRung> conv_rungs() {
   using namespace conv;
-  static const ConvRung all[] = {direct, implicit_gemm, tensor_core};
+  static const ConvRung all[] = {direct,    implicit_gemm, tensor_core, tma_im2col,
+                                 depthwise, stem,          winograd};
   return all;
 }
 

@@ -74,14 +74,14 @@ bool exact(const Expected& expected) {
 }
 
 template <class T>
-class ConvRungs : public ::testing::Test {};
+class ConvRungsOf : public ::testing::Test {};
 using Types = ::testing::Types<float, double, bf16, f16>;
-TYPED_TEST_SUITE(ConvRungs, Types);
+TYPED_TEST_SUITE(ConvRungsOf, Types);
 
 // How many of the shapes each kernel took, so that none is left out unseen.
 using Taken = std::map<std::string, int>;
 
-TYPED_TEST(ConvRungs, EqualFloat64) {
+TYPED_TEST(ConvRungsOf, EqualFloat64) {
   using T = TypeParam;
   Taken taken;
   for (const ConvShape& k : shapes(dtype_of<T>())) {
@@ -110,6 +110,79 @@ TYPED_TEST(ConvRungs, EqualFloat64) {
                           : name == "04_tma_im2col" || name == "stem" ? !f32 && !f64
                                                                       : true;
     EXPECT_EQ(taken[name] > 0, expected) << name << " took " << taken[name] << " shapes";
+  }
+}
+
+// One small shape for each kernel that exercises its ring, its split and its ragged ends.
+std::vector<ConvShape> schedule_shapes(DType dtype) {
+  const Window same{.top = 1, .bottom = 1, .left = 1, .right = 1};
+  Window each = same;
+  each.groups = 8;
+  return {shape_of(dtype, {1, 6, 7, 24}, {16, 3, 3}, same),
+          shape_of(dtype, {1, 5, 5, 8}, {8, 3, 3}, each),
+          shape_of(dtype, {1, 6, 6, 3}, {8, 3, 3}, same)};
+}
+
+template <class T>
+void expect_the_same_under_every_schedule() {
+  for (const ConvShape& k : schedule_shapes(dtype_of<T>())) {
+    const ConvData<T> data(k, ConvData<T>::Kind::random);
+    for (Pass pass : passes) {
+      for (const ConvRung& rung : gpu::conv_rungs()) {
+        SCOPED_TRACE(std::string(rung.name) + ", " + name_of(pass) + ", " + text(k));
+        const std::vector<T> first = run_conv(&rung, pass, k, data, true);
+        if (first.empty()) continue;
+        for_each_schedule([&] { expect_same_bits(run_conv(&rung, pass, k, data, true), first); });
+        if (::testing::Test::HasFailure()) return;
+      }
+    }
+  }
+}
+
+TEST(ConvRungs, EqualBitsUnderEverySchedule) {
+  expect_the_same_under_every_schedule<float>();
+  expect_the_same_under_every_schedule<bf16>();
+}
+
+// A sum of several blocks: the pixels of a weight gradient split until the machine is full.
+TEST(ConvRungs, SplitSumsGiveTheSameBits) {
+  const ConvShape k = shape_of(DType::bf16, {5, 16, 17, 8}, {16, 3, 3}, {.top = 1, .left = 1});
+  const ConvData<bf16> data(k, ConvData<bf16>::Kind::random);
+  const Expected expected = oracle(Pass::weight_gradient, k, data, false);
+  for (const ConvRung& rung : gpu::conv_rungs()) {
+    SCOPED_TRACE(rung.name);
+    const auto first = run_conv(&rung, Pass::weight_gradient, k, data, false);
+    if (first.empty()) continue;
+    expect_close(rung, first, expected);
+    for_each_schedule(
+        [&] { expect_same_bits(run_conv(&rung, Pass::weight_gradient, k, data, false), first); },
+        2);
+  }
+}
+
+// A NaN reaches what depends on it and nothing else; Winograd's tiles spread it to their pixels.
+TEST(ConvRungs, NanReachesWhatDependsOnIt) {
+  const ConvShape k =
+      shape_of(DType::f32, {1, 9, 9, 16}, {16, 3, 3}, {.top = 1, .bottom = 1, .left = 1});
+  ConvData<float> data(k, ConvData<float>::Kind::integers);
+  data.x[(4 * 9 + 5) * 16 + 3] = NAN;
+  data.x[(7 * 9 + 1) * 16 + 9] = INFINITY;
+  data.gradient[(4 * 8 + 4) * 16 + 5] = NAN;  // far from the padding, which counts as zeros
+  data.bias[2] = NAN;
+  for (Pass pass : passes) {
+    const Expected expected = oracle(pass, k, data, true);
+    for (const ConvRung& rung : gpu::conv_rungs()) {
+      SCOPED_TRACE(std::string(rung.name) + ", " + name_of(pass));
+      const std::vector<float> result = run_conv(&rung, pass, k, data, true);
+      if (result.empty()) continue;
+      for (size_t i = 0; i < result.size(); ++i) {
+        if (std::isnan(expected.value[i])) {
+          ASSERT_TRUE(std::isnan(result[i])) << i;
+        } else if (!transforms(rung)) {
+          ASSERT_EQ(result[i], expected.value[i]) << i;
+        }
+      }
+    }
   }
 }
 
