@@ -19,6 +19,8 @@
 namespace strata::gpu {
 namespace {
 
+using namespace attention_detail;
+
 constexpr int threads = 256;
 
 DEVICE float exponential(float x) { return __expf(x); }

@@ -19,7 +19,7 @@
 namespace strata::gpu {
 namespace {
 
-using namespace flash2_detail;
+using namespace attention_detail;
 
 template <class T, int D>
 __global__ void __launch_bounds__(threads, 1)

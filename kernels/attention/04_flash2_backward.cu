@@ -22,7 +22,7 @@
 namespace strata::gpu {
 namespace {
 
-using namespace flash2_detail;
+using namespace attention_detail;
 
 constexpr int block_rows = 16 * warps;
 // Rows of the other side at a time.

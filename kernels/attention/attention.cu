@@ -18,7 +18,7 @@ namespace {
 
 using namespace attention_ladder;
 
-constexpr const AttentionRung* rungs[] = {&naive, &online, &flash2};
+constexpr const AttentionRung* rungs[] = {&naive, &online, &flash2, &flash3};
 constexpr const AttentionGradientRung* gradient_rungs[] = {&naive_gradient, &online_gradient,
                                                            &flash2_gradient};
 

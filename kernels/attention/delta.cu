@@ -6,6 +6,8 @@
 namespace strata::gpu {
 namespace {
 
+using namespace attention_detail;
+
 constexpr int warps = 8;
 
 template <class T>

@@ -10,7 +10,7 @@
 #include "kernels/attention/attention.h"
 #include "kernels/gpu/gpu.h"
 
-namespace strata::gpu {
+namespace strata::gpu::attention_detail {
 
 DEVICE float minus_infinity() { return -__uint_as_float(0x7f800000u); }
 
@@ -143,4 +143,4 @@ inline unsigned blocks_of(int64_t rows, int block_rows, int64_t heads) {
   return static_cast<unsigned>(divide_up(rows, block_rows) * heads);
 }
 
-}  // namespace strata::gpu
+}  // namespace strata::gpu::attention_detail

@@ -7,6 +7,8 @@
 
 namespace strata::gpu::online_detail {
 
+using namespace attention_detail;
+
 inline constexpr int warps = 4, threads = 32 * warps;
 template <class T>
 inline constexpr int warp_rows = sizeof(T) == 8 ? 2 : 4;

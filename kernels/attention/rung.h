@@ -9,6 +9,7 @@
 
 namespace strata::gpu {
 
+namespace attention_ladder {
 template <class Args>
 struct Rung {
   const char* name;         // "03_flash2"
@@ -18,8 +19,9 @@ struct Rung {
   size_t (*workspace)(const AttentionShape& shape);  // bytes it needs
   void (*run)(const Args& args);                     // in current_stream()
 };
-using AttentionRung = Rung<AttentionArgs>;
-using AttentionGradientRung = Rung<AttentionGradientArgs>;
+}  // namespace attention_ladder
+using AttentionRung = attention_ladder::Rung<AttentionArgs>;
+using AttentionGradientRung = attention_ladder::Rung<AttentionGradientArgs>;
 
 // In the order of the ladder.
 std::span<const AttentionRung* const> attention_rungs();

@@ -9,7 +9,7 @@
 
 #include "kernels/gpu/gpu.h"
 
-namespace strata::gpu {
+namespace strata::gpu::attention_detail {
 
 template <int N>
 using Accumulator = float[1][N / 8][4];
@@ -140,4 +140,4 @@ DEVICE void store_rows(T* to, int64_t stride, int count, int size, T* tile, int 
   }
 }
 
-}  // namespace strata::gpu
+}  // namespace strata::gpu::attention_detail
