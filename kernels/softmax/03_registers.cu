@@ -1,5 +1,5 @@
 // Rung 3: against rung 2, a row is read once and stays in registers: a warp holds short rows (no
-// shared memory, no barrier), a block of 256 or 512 threads longer ones, each thread up to 4
+// shared memory, no barrier), a block of 128 to 512 threads longer ones, each thread up to 4
 // chunks of 16 bytes. With the whole row at hand the plain formula is the better one again: first
 // the maximum, then one exponential an element.
 //

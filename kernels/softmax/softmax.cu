@@ -5,7 +5,8 @@
 namespace strata::gpu {
 
 const SoftmaxRung& pick_softmax(const SoftmaxArgs& args) {
-  const auto& [three_pass, online, registers, cluster, columns] = softmax_rungs;
+  const SoftmaxRung &online = softmax_rungs[1], &registers = softmax_rungs[2],
+                    &cluster = softmax_rungs[3], &columns = softmax_rungs[4];
   if (args.inner != 1) return columns;                 // any sizes; 2 reads
   if (softmax_fits_registers(args)) return registers;  // 1 read: up to 8192 f32
   if (softmax_fits_cluster(args)) return cluster;      // 1 read: up to 228000 f32 on sm_90
