@@ -87,9 +87,11 @@ void finish_thread(Gang& gang, Thread& thread) {
   if (config().tracer) config().tracer->thread_ended(thread);
 }
 
-void fiber_entry() {
-  Gang& gang = *gang_of_thread;
-  enter_fiber(gang.main);
+// What fail() throws, so that what the failing thread's stack holds is destroyed.
+struct Failure {};
+
+// Runs threads on this stack, one after another. Leaves by Failure only.
+void run_threads(Gang& gang) {
   Fiber* self = gang.starting;
   for (;;) {
     Thread& thread = *gang.order[gang.started++];
@@ -116,6 +118,16 @@ void fiber_entry() {
         switch_fiber(*self, gang.main, true);
     }
   }
+}
+
+void fiber_entry() {
+  Gang& gang = *gang_of_thread;
+  enter_fiber(gang.main);
+  try {
+    run_threads(gang);
+  } catch (const Failure&) {
+  }
+  abandon(gang);
 }
 
 Fiber* start_fiber(Gang& gang) { return gang.starting = gang.fibers.take(fiber_entry); }
@@ -220,7 +232,7 @@ void fail(std::string message, Site site) {
   Gang& gang = *current->block->gang;
   gang.error = std::move(message);
   gang.error += "\n  at " + place(site) + " in " + name_of(*current);
-  abandon(gang);
+  throw Failure{};
 }
 
 void enqueue_async(AsyncPointer operation) {
