@@ -23,7 +23,7 @@ using gpu::Swizzle;
 
 constexpr int threads = 128, rows = 64, max_n = 256, max_k = 32;
 
-int k_of(MatrixType type) { return 32 / size_of(type); }
+constexpr int k_of(MatrixType type) { return 32 / size_of(type); }
 
 // ---- operands in shared memory ----
 
@@ -76,12 +76,12 @@ uint32_t chunk_address(const Descriptor& d, bool mn_major, uint32_t i, uint32_t 
 
 // Reads an operand of `size` rows (of A) or columns (of B) as floats: out[i * row_pitch + k *
 // k_pitch].
+template <MatrixType Type>
 void load_operand(const WgmmaOperation& operation, uint64_t bits, bool mn_major, int size,
                   float* out, int row_pitch, int k_pitch) {
   Block& block = *current->block;
   const Descriptor descriptor = read_descriptor(bits);
-  const MatrixType type = operation.shape.type;
-  const int per_chunk = 16 / size_of(type), k = k_of(type);
+  constexpr int per_chunk = 16 / size_of(Type), k = k_of(Type);
   const int lines = mn_major ? k : size, chunks = (mn_major ? size : k) / per_chunk;
   const int line_pitch = mn_major ? k_pitch : row_pitch,
             element_pitch = mn_major ? row_pitch : k_pitch;
@@ -101,7 +101,7 @@ void load_operand(const WgmmaOperation& operation, uint64_t bits, bool mn_major,
       uint32_t words[4];
       float values[16];
       std::memcpy(words, chunk, 16);
-      decode(type, words, 4, values);
+      decode<Type>(words, 4, values);
       float* to = out + i * line_pitch + j * per_chunk * element_pitch;
       for (int e = 0; e < per_chunk; ++e) to[e * element_pitch] = values[e];
     }
@@ -110,14 +110,14 @@ void load_operand(const WgmmaOperation& operation, uint64_t bits, bool mn_major,
 // ---- fragments ----
 
 // The rows of A from the registers of the 128 threads, as the fragments of mma.
+template <MatrixType Type>
 void load_registers(const WgmmaOperation& operation, float* a) {
-  const MatrixType type = operation.shape.type;
-  const int per_register = 4 / size_of(type), k = k_of(type);
+  constexpr int per_register = 4 / size_of(Type), k = k_of(Type);
   for (int thread = 0; thread < threads; ++thread) {
     const int warp = thread / 32, g = thread % 32 / 4, t = thread % 4;
     for (int r = 0; r < 4; ++r)
-      decode(type, &operation.a_registers[thread][r], 1,
-             a + (16 * warp + g + 8 * (r & 1)) * k + per_register * (t + 4 * (r >> 1)));
+      decode<Type>(&operation.a_registers[thread][r], 1,
+                   a + (16 * warp + g + 8 * (r & 1)) * k + per_register * (t + 4 * (r >> 1)));
   }
 }
 
@@ -143,20 +143,39 @@ struct Scratch {
                      d = std::vector<float>(rows * max_n);
 };
 
+template <MatrixType Type>
 void run_one(const WgmmaOperation& operation, Scratch& scratch) {
   const WgmmaShape& shape = operation.shape;
-  const int n = shape.n, k = k_of(shape.type);
+  const int n = shape.n;
+  constexpr int k = k_of(Type);
   if (!shape.accumulate) std::fill_n(scratch.d.begin(), rows * n, 0.0f);
   if (operation.a_in_registers)
-    load_registers(operation, scratch.a.data());
+    load_registers<Type>(operation, scratch.a.data());
   else
-    load_operand(operation, operation.a, shape.a_mn_major, rows, scratch.a.data(), k, 1);
-  load_operand(operation, operation.b, shape.b_mn_major, n, scratch.b.data(), 1, n);
+    load_operand<Type>(operation, operation.a, shape.a_mn_major, rows, scratch.a.data(), k, 1);
+  load_operand<Type>(operation, operation.b, shape.b_mn_major, n, scratch.b.data(), 1, n);
   multiply_add(scratch.a.data(), scratch.b.data(), scratch.d.data(), rows, n, k);
   if (Tracer* tracer = config().tracer) {
-    tracer->tensor_operations(*current, name_of(shape.type), static_cast<uint64_t>(rows * n * k),
+    tracer->tensor_operations(*current, name_of(Type), static_cast<uint64_t>(rows * n * k),
                               operation.site);
     tracer->async_landed(operation.ticket, nullptr);
+  }
+}
+
+void run_one(const WgmmaOperation& operation, Scratch& scratch) {
+  switch (operation.shape.type) {
+    case MatrixType::bf16:
+      return run_one<MatrixType::bf16>(operation, scratch);
+    case MatrixType::f16:
+      return run_one<MatrixType::f16>(operation, scratch);
+    case MatrixType::tf32:
+      return run_one<MatrixType::tf32>(operation, scratch);
+    case MatrixType::e4m3:
+      return run_one<MatrixType::e4m3>(operation, scratch);
+    case MatrixType::e5m2:
+      return run_one<MatrixType::e5m2>(operation, scratch);
+    case MatrixType::int8:
+      break;  // the interface does not offer it
   }
 }
 
