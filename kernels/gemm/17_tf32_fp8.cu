@@ -11,8 +11,6 @@
 //
 // Registers (ptxas, sm_90a): REGS_17 by launch bounds, 40 and 232 after setmaxnreg, no spills.
 // Shared memory: 209 KiB, for C of f32 225 KiB. Measured on hardware: not yet.
-#include <fmt/format.h>
-
 #include "kernels/gemm/hopper_tma_store.h"
 
 namespace strata::gpu {
@@ -30,13 +28,20 @@ void run_tf32(const GemmArguments& arguments) {
 template <class C, int TileN, int Stages>
 using Fp8Shape = TmaStoreShape<fp8_e4m3, C, 128, TileN, Stages, Major::k, Major::k>;
 
-void launch_fp8(const HopperProduct& product) {
-  if (product.arguments.dtype == DType::bf16)
-    launch_tma_store<Fp8Shape<bf16, 256, 3>>(product);
-  else if (product.arguments.dtype == DType::f16)
-    launch_tma_store<Fp8Shape<f16, 256, 3>>(product);
-  else
-    launch_tma_store<Fp8Shape<float, 128, 5>>(product);
+bool supports_fp8(const GemmArguments& arguments) {
+  return (arguments.dtype == DType::bf16 || arguments.dtype == DType::f16 ||
+          arguments.dtype == DType::f32) &&
+         hopper_reads(arguments, 1, true) && tma_stores(arguments);
+}
+void run_fp8(const GemmArguments& arguments) {
+  for_each_product(arguments, 1, [](const HopperProduct& product) {
+    if (product.arguments.dtype == DType::bf16)
+      launch_tma_store<Fp8Shape<bf16, 256, 3>>(product);
+    else if (product.arguments.dtype == DType::f16)
+      launch_tma_store<Fp8Shape<f16, 256, 3>>(product);
+    else
+      launch_tma_store<Fp8Shape<float, 128, 5>>(product);
+  });
 }
 
 }  // namespace
@@ -44,19 +49,8 @@ void launch_fp8(const HopperProduct& product) {
 namespace gemm_ladder {
 const GemmRung tf32_tma_store{"17_tf32", "the same kernel for f32 operands, read as tf32",
                               supports_tf32, run_tf32};
-}
-
-void gemm_fp8(const GemmArguments& g) {
-  if (g.dtype != DType::bf16 && g.dtype != DType::f16 && g.dtype != DType::f32)
-    throw Error(fmt::format("gemm_fp8: C of {}; it must be bf16, f16 or f32", name_of(g.dtype)));
-  if (g.M == 0 || g.N == 0 || batch_count(g) == 0) return;
-  if (!hopper_reads(g, 1, true) || !tma_stores(g))
-    throw Error(fmt::format(
-        "gemm_fp8: [{}, {}] x [{}, {}] on {}: it needs an sm_90 device, at least one element along "
-        "K, a and b contiguous along K (a_column = 1, b_row = 1) with their other strides ({}, {}) "
-        "and addresses multiples of 16, and C's rows and address multiples of 16 bytes",
-        g.M, g.K, g.K, g.N, device().name, g.a_row, g.b_column));
-  for_each_product(g, 1, launch_fp8);
-}
+const GemmRung fp8_tma_store{"17_fp8", "the same kernel for fp8 operands (gemm_fp8)", supports_fp8,
+                             run_fp8};
+}  // namespace gemm_ladder
 
 }  // namespace strata::gpu

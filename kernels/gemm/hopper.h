@@ -14,7 +14,8 @@ std::span<const GemmRung> hopper_gemm_rungs();
 namespace gemm_ladder {
 extern const GemmRung tma_wgmma, warp_specialised, two_consumers, persistent, ping_pong, cluster,
     tma_store, tf32_tma_store;
-}
+extern const GemmRung fp8_tma_store;  // of gemm_fp8; not in hopper_gemm_rungs()
+}  // namespace gemm_ladder
 
 // C = epilogue(A B) for a and b of fp8_e4m3, both contiguous along K; `dtype` (bf16, f16 or f32) is
 // that of C and of what the epilogue reads. The scales of the operands multiply into alpha. Throws

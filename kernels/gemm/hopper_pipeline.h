@@ -62,7 +62,7 @@ DEVICE void initialise(Ring& ring, unsigned releases SIM_SITE) {
 
 // Steps of K, the last of which may be ragged.
 template <class Ring>
-DEVICE int steps_of(int K) {
+DEVICE int k_steps(int K) {
   return (K + Ring::A::depth - 1) / Ring::A::depth;
 }
 

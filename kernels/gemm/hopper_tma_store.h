@@ -97,7 +97,7 @@ __global__ void __launch_bounds__(Shape::block_threads, 1)
   using Ring = typename Shape::Ring;
   typename Shape::Shared& shared = *dynamic_shared<typename Shape::Shared>();
   Ring& ring = shared.ring;
-  const int steps = steps_of<Ring>(product.K);
+  const int steps = k_steps<Ring>(product.K);
   const ClusterTiles tiles(order);
 
   if (threadIdx.x == 0) initialise(ring, Shape::consumers * cluster_blocks);

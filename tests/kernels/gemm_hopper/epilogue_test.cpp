@@ -114,22 +114,24 @@ void expect_all(const GemmRung& rung, int64_t N, size_t misalign = 0) {
   }
 }
 
-TEST(HopperEpilogue, PlainStores) {
+class HopperEpilogue : public test::OnHopper {};
+
+TEST_F(HopperEpilogue, PlainStores) {
   expect_all<bf16>(gemm_ladder::persistent, 136);
   expect_all<f16>(gemm_ladder::two_consumers, 40);
 }
-TEST(HopperEpilogue, PlainStoresOfOddColumns) { expect_all<f16>(gemm_ladder::persistent, 37); }
-TEST(HopperEpilogue, ThroughTheCopyEngine) {
+TEST_F(HopperEpilogue, PlainStoresOfOddColumns) { expect_all<f16>(gemm_ladder::persistent, 37); }
+TEST_F(HopperEpilogue, ThroughTheCopyEngine) {
   expect_all<bf16>(gemm_ladder::tma_store, 136);
   expect_all<f16>(gemm_ladder::tma_store, 40);
 }
-TEST(HopperEpilogue, WhatItReadsMayBeMisaligned) {
+TEST_F(HopperEpilogue, WhatItReadsMayBeMisaligned) {
   expect_all<bf16>(gemm_ladder::ping_pong, 40, 1);
   expect_all<bf16>(gemm_ladder::tma_store, 40, 1);
 }
-TEST(HopperEpilogue, Tf32) { expect_all<float>(gemm_ladder::tf32_tma_store, 140); }
+TEST_F(HopperEpilogue, Tf32) { expect_all<float>(gemm_ladder::tf32_tma_store, 140); }
 
-TEST(HopperEpilogue, EverySchedule) {
+TEST_F(HopperEpilogue, EverySchedule) {
   test::for_each_schedule([] {
     expect_epilogue<bf16>(gemm_ladder::tma_store, all_parts[6], 136);
     expect_epilogue<bf16>(gemm_ladder::ping_pong, all_parts[6], 136);

@@ -5,16 +5,23 @@
 #include <optional>
 
 #include "kernels/gemm/gemm.h"
-#include "kernels/gpu/ptx/wgmma.h"
 #include "tests/kernels/support/gpu_test.h"
 
 namespace strata::test {
 
-using gpu::Major;
+// Along which axis an operand is contiguous: K, or M (N of B).
+enum class Along { k, rows };
+
+class OnHopper : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (gpu::device().arch != 90) GTEST_SKIP() << "TMA and wgmma need a device of sm_90";
+  }
+};
 
 struct ProductShape {
   int64_t M, N, K;
-  Major a = Major::k, b = Major::k;
+  Along a = Along::k, b = Along::k;
   int64_t batches = 1;
   bool a_shared = false, b_shared = false;  // one matrix for all of the batch
   bool integers = true;                     // small ones: sums are exact
@@ -24,13 +31,13 @@ struct ProductShape {
 template <class T>
 struct TestOperand {
   int64_t rows, K, stride, matrices;
-  Major order;
+  Along order;
   std::vector<double> values;  // [matrices, rows, K]
   std::optional<DeviceBuffer<T>> memory;
 
-  TestOperand(int64_t rows, int64_t K, Major order, int64_t matrices, bool integers, uint64_t seed)
+  TestOperand(int64_t rows, int64_t K, Along order, int64_t matrices, bool integers, uint64_t seed)
       : rows(rows), K(K), matrices(matrices), order(order) {
-    const int64_t inner = order == Major::k ? K : rows, outer = order == Major::k ? rows : K;
+    const int64_t inner = order == Along::k ? K : rows, outer = order == Along::k ? rows : K;
     constexpr int64_t unit = 16 / static_cast<int64_t>(sizeof(T));
     stride = (inner + unit - 1) / unit * unit;
     const auto count = static_cast<size_t>(matrices * rows * K);
@@ -42,15 +49,15 @@ struct TestOperand {
     for (int64_t m = 0; m < matrices; ++m)
       for (int64_t r = 0; r < rows; ++r)
         for (int64_t k = 0; k < K; ++k)
-          stored[static_cast<size_t>(order == Major::k ? (m * rows + r) * stride + k
+          stored[static_cast<size_t>(order == Along::k ? (m * rows + r) * stride + k
                                                        : (m * K + k) * stride + r)] =
               chosen[static_cast<size_t>((m * rows + r) * K + k)];
     memory.emplace(stored);
   }
-  int64_t row_stride() const { return order == Major::k ? stride : 1; }
-  int64_t k_stride() const { return order == Major::k ? 1 : stride; }
+  int64_t row_stride() const { return order == Along::k ? stride : 1; }
+  int64_t k_stride() const { return order == Along::k ? 1 : stride; }
   int64_t batch_stride() const {
-    return matrices == 1 ? 0 : stride * (order == Major::k ? rows : K);
+    return matrices == 1 ? 0 : stride * (order == Along::k ? rows : K);
   }
   const double* matrix(int64_t batch) const {
     return values.data() + (matrices == 1 ? 0 : batch) * rows * K;

@@ -6,6 +6,7 @@
 namespace strata::gpu {
 namespace {
 
+using test::Along;
 using test::ProductShape;
 using test::TestProduct;
 
@@ -27,7 +28,9 @@ gpu::DeviceInfo small_h100() {
   return info;
 }
 
-TEST(HopperTypes, Tf32IsExactOnSmallIntegers) {
+class HopperTypes : public test::OnHopper {};
+
+TEST_F(HopperTypes, Tf32IsExactOnSmallIntegers) {
   test::Pretend pretend(small_h100());
   for (const ProductShape& shape : shapes) {
     TestProduct<float> product(shape);
@@ -39,7 +42,7 @@ TEST(HopperTypes, Tf32IsExactOnSmallIntegers) {
 }
 
 // Each operand loses less than 2^-10 of itself.
-TEST(HopperTypes, Tf32OfRandomNumbersIsWithinItsMantissa) {
+TEST_F(HopperTypes, Tf32OfRandomNumbersIsWithinItsMantissa) {
   TestProduct<float> product({.M = 136, .N = 136, .K = 320, .integers = false});
   product.arguments.allow_tf32 = true;
   gemm_ladder::tf32_tma_store.run(product.arguments);
@@ -47,12 +50,12 @@ TEST(HopperTypes, Tf32OfRandomNumbersIsWithinItsMantissa) {
   test::expect_within(c, product.sums, [&](size_t i) { return 0x1.01p-9 * product.magnitudes[i]; });
 }
 
-TEST(HopperTypes, Tf32IsAskedFor) {
+TEST_F(HopperTypes, Tf32IsAskedFor) {
   TestProduct<float> product({.M = 24, .N = 24, .K = 24});
   EXPECT_FALSE(gemm_ladder::tf32_tma_store.supports(product.arguments));
   product.arguments.allow_tf32 = true;
   EXPECT_TRUE(gemm_ladder::tf32_tma_store.supports(product.arguments));
-  TestProduct<float> transposed({.M = 24, .N = 24, .K = 24, .b = Major::mn});
+  TestProduct<float> transposed({.M = 24, .N = 24, .K = 24, .b = Along::rows});
   transposed.arguments.allow_tf32 = true;
   EXPECT_FALSE(gemm_ladder::tf32_tma_store.supports(transposed.arguments))
       << "wgmma transposes 16-bit operands only";
@@ -65,7 +68,7 @@ void expect_fp8_exact() {
     test::for_each_schedule([&] { expect_exact(product, gemm_fp8); }, shape.M == 136 ? 8 : 1);
   }
 }
-TEST(HopperTypes, Fp8IsExactOnSmallIntegers) {
+TEST_F(HopperTypes, Fp8IsExactOnSmallIntegers) {
   test::Pretend pretend(small_h100());
   expect_fp8_exact<bf16>();
   expect_fp8_exact<f16>();
@@ -73,7 +76,7 @@ TEST(HopperTypes, Fp8IsExactOnSmallIntegers) {
 }
 
 // Products of e4m3 are exact in f32; their sums round.
-TEST(HopperTypes, Fp8OfRandomNumbersAgainstFloat64) {
+TEST_F(HopperTypes, Fp8OfRandomNumbersAgainstFloat64) {
   TestProduct<float, fp8_e4m3> product({.M = 136, .N = 72, .K = 330, .integers = false});
   product.arguments.epilogue.alpha = 0.5;
   gemm_fp8(product.arguments);
@@ -82,7 +85,7 @@ TEST(HopperTypes, Fp8OfRandomNumbersAgainstFloat64) {
   test::expect_sum_of_products(product.c.host(), scaled, product.magnitudes, 330);
 }
 
-TEST(HopperTypes, Fp8SaysWhatItNeeds) {
+TEST_F(HopperTypes, Fp8SaysWhatItNeeds) {
   TestProduct<bf16, fp8_e4m3> product({.M = 24, .N = 24, .K = 40});
   GemmArguments g = product.arguments;
   g.a_row = 40;
