@@ -79,7 +79,8 @@ DEVICE void load_weight(Staged<T, V, N, Forward>& b, const Gather& gather, const
       } else {
         const int o = group * gather.channels + gather.tap(k).channel;
         address = weight +
-                  (static_cast<int64_t>(o) * gather.weight_taps + gather.weight_tap(k)) *
+                  (static_cast<int64_t>(o) * gather.weight_taps +
+                   gather.weight_tap(gather.per_tap.quotient(k))) *
                       gather.out_channels +
                   n;
       }

@@ -81,7 +81,8 @@ __global__ void __launch_bounds__(threads, Forward || sizeof(E) == 2 ? 2 : 1)
         offset = static_cast<int64_t>(channels.base + n) * gather.K() + k;
       } else if (valid) {
         const int o = group * gather.channels + gather.tap(k).channel;
-        offset = (static_cast<int64_t>(o) * gather.weight_taps + gather.weight_tap(k)) *
+        offset = (static_cast<int64_t>(o) * gather.weight_taps +
+                  gather.weight_tap(gather.per_tap.quotient(k))) *
                      gather.out_channels +
                  n;
       }

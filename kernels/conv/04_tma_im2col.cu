@@ -1,5 +1,5 @@
 // Rung 4: Hopper (sm_90a). The copy engine gathers, the tensor cores of warpgroups multiply: bf16
-// and f16; forward with any stride, and the input gradient of stride 1.
+// and f16; forward and input gradient.
 //
 // Against rung 3, where 256 threads compute an address for each 16 bytes: one thread asks for 128
 // pixels of 64 channels through one tap in one instruction (TMA im2col), padding and ragged
@@ -7,8 +7,8 @@
 // producer and two consumer warpgroups, which multiply 64 pixels each by wgmma straight from shared
 // memory (the ring and its rules: kernels/gemm/hopper_pipeline.h). The weight is a tensor
 // [O, R S, C]: a box of it is K-major for the forward pass and, read with C as the outer axis,
-// MN-major for the input gradient, which is a gather of the output's gradient with its taps
-// flipped.
+// MN-major for the input gradient. That is one gather for each residue class of the stride, with
+// its taps counted from the other end; a class that no tap meets stores zeros.
 //
 // Tile: 128 pixels x 64, 128 or 256 channels, a step of K is 64 channels of a tap. At 128 x 256:
 // 4.2 MFLOP for 48 KiB, 85 operations a byte from L2; 192 KiB of shared memory. Registers: 168 by
@@ -39,7 +39,7 @@ DEVICE void load_weight(unsigned char* tile, const TensorMap* map, const Im2colV
                         int column, int first_channel, uint64_t* full SIM_SITE) {
   const int index = column / view.channel_blocks;
   const int channel = (column - index * view.channel_blocks) * 64;
-  const int tap = view.flipped ? view.gather.weight_taps - 1 - index : index;
+  const int tap = view.gather.weight_tap(index);
   if constexpr (Forward) {
     const int coordinates[3] = {channel, tap, first_channel};
     tma_load<3>(tile, map, coordinates, full SIM_PASS);
@@ -100,8 +100,13 @@ __global__ void __launch_bounds__(threads, 1)
   }
   registers_increase<232>();
   float d[1][N / 2];
-  multiply(d, ring, at, warpgroup() * 64, steps,
-           [&](int stage) { mbarrier_arrive(&ring.empty[stage]); });
+  if (steps == 0) {
+#pragma unroll
+    for (float& sum : d[0]) sum = 0;
+  } else {
+    multiply(d, ring, at, warpgroup() * 64, steps,
+             [&](int stage) { mbarrier_arrive(&ring.empty[stage]); });
+  }
 
   // The ring becomes the staged tile when both warpgroups have read the last stage.
   barrier_sync(1, consumers);
@@ -144,20 +149,20 @@ void run_pass(const Problem& problem, const Im2colView& view) {
     launch_tile<T, Forward, 256>(problem, view);
 }
 
-Im2colView view_of(const Problem& problem) {
-  return Im2colView(problem.pass == Pass::input_gradient
-                        ? input_gradient_classes(problem.shape).front()
-                        : forward_gather(problem.shape));
+std::vector<Gather> gathers_of(const Problem& problem) {
+  if (problem.pass == Pass::input_gradient) return input_gradient_classes(problem.shape);
+  return {forward_gather(problem.shape)};
 }
 
 void run(const Problem& problem) {
   if (problem.pass == Pass::weight_gradient) return tma_weight_gradient(problem);
-  const Im2colView view = view_of(problem);
   auto run_typed = [&]<class T>(Type<T>) {
-    if (problem.pass == Pass::forward)
-      run_pass<T, true>(problem, view);
-    else
-      run_pass<T, false>(problem, view);
+    for (const Gather& gather : gathers_of(problem)) {
+      if (problem.pass == Pass::forward)
+        run_pass<T, true>(problem, Im2colView(gather));
+      else
+        run_pass<T, false>(problem, Im2colView(gather));
+    }
   };
   if (problem.shape.dtype == DType::bf16)
     run_typed(Type<bf16>{});
@@ -165,13 +170,18 @@ void run(const Problem& problem) {
     run_typed(Type<f16>{});
 }
 
+bool fits_engine(const Problem& problem) {
+  for (const Gather& gather : gathers_of(problem))
+    if (!Im2colView(gather).fits()) return false;
+  return true;
+}
+
 bool supports(const Problem& problem) {
   const ConvShape& k = problem.shape;
-  const bool gradient = problem.pass == Pass::input_gradient;
   return device().arch == 90 && size_of(k.dtype) == 2 && !has_zero(k) && fits_int(k) &&
          k.groups == 1 && k.C % 8 == 0 && k.O % 8 == 0 && aligned(problem, 16) &&
-         !(gradient && k.stride_h * k.stride_w != 1) && !problem.norm.input_scale &&
-         !problem.norm.input_shift && !problem.norm.input_relu && view_of(problem).fits();
+         !problem.norm.input_scale && !problem.norm.input_shift && !problem.norm.input_relu &&
+         fits_engine(problem);
 }
 
 }  // namespace

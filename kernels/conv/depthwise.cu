@@ -27,7 +27,7 @@ constexpr int across = 32, down = 8, pixels_a_block = 64;
 
 // Forward and input gradient: gather.channels is 1, so column k of the gather is tap k.
 template <class T, int V>
-__global__ void __launch_bounds__(across* down)
+__global__ void __launch_bounds__(across* down, 4)
     depthwise_kernel(Gather gather, const T* source, const T* weight, Epilogue<T> epilogue) {
   using Sum = Compute<T>;
   Sum* filters = dynamic_shared<Sum>();  // [taps][across V]
@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(across* down)
 }
 
 template <class T, int V>
-__global__ void __launch_bounds__(across* down)
+__global__ void __launch_bounds__(across* down, 4)
     depthwise_weight_kernel(Gather gather, const T* x, const T* gradient, int pixels_a_part,
                             Compute<T>* partial) {
   using Sum = Compute<T>;

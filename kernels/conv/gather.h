@@ -86,9 +86,9 @@ struct Gather {
     if (!inside) return nullptr;
     return source + ((static_cast<int64_t>(place.n) * H + h) * W + w) * pitch + tap.channel;
   }
-  // The tap of column k as the weight counts its taps.
-  DEVICE int weight_tap(int k) const {
-    const int index = per_tap.quotient(k), r = per_tap_row.quotient(index);
+  // Tap number `index` of this product as the weight counts its taps.
+  DEVICE int weight_tap(int index) const {
+    const int r = per_tap_row.quotient(index);
     return (first_r + r * step_r) * weight_S + first_s + (index - r * S) * step_s;
   }
   // Channel 0 of destination pixel m.

@@ -12,18 +12,14 @@
 namespace strata::gpu::conv {
 
 struct Im2colView {
-  Gather gather;           // dilations and offsets of tap 0, 0 not negative
-  bool flipped = false;    // tap i is the weight's tap R S - 1 - i
+  Gather gather;           // its dilations are not negative
   int channel_blocks = 0;  // of 64, of the source
 
-  explicit Im2colView(Gather g) : gather(g), channel_blocks((g.channels + 63) / 64) {
-    flipped = g.dilation_h < 0 || g.dilation_w < 0;
-    if (flipped) {
-      gather.offset_h += (g.R - 1) * g.dilation_h;
-      gather.offset_w += (g.S - 1) * g.dilation_w;
-      gather.dilation_h = -g.dilation_h;
-      gather.dilation_w = -g.dilation_w;
-    }
+  explicit Im2colView(const Gather& from)
+      : gather(from), channel_blocks((from.channels + 63) / 64) {
+    Gather& g = gather;
+    reverse(g.R, g.dilation_h, g.offset_h, g.first_r, g.step_r);
+    reverse(g.S, g.dilation_w, g.offset_w, g.first_s, g.step_s);
   }
   // The last base pixel counts from the image's last pixel.
   std::array<int, 2> upper() const {
@@ -52,6 +48,14 @@ struct Im2colView {
     const uint16_t offsets[2] = {static_cast<uint16_t>((tap - r * gather.S) * gather.dilation_w),
                                  static_cast<uint16_t>(r * gather.dilation_h)};
     tma_load_im2col(tile, map, coordinates, offsets, full SIM_PASS);
+  }
+
+ private:
+  static void reverse(int taps, int& dilation, int& offset, int& first, int& step) {
+    if (dilation >= 0) return;
+    offset += (taps - 1) * dilation;
+    first += (taps - 1) * step;
+    dilation = -dilation, step = -step;
   }
 };
 

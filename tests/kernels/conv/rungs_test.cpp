@@ -144,6 +144,28 @@ TEST(ConvRungs, EqualBitsUnderEverySchedule) {
   expect_the_same_under_every_schedule<bf16>();
 }
 
+// Tiles as wide as they come: many channels, and a device that is full with one block.
+TEST(ConvRungs, WideTiles) {
+  gpu::DeviceInfo device = gpu::h100();
+  device.multiprocessors = 1;
+  Pretend pretend(device);
+  const Window same{.top = 1, .bottom = 1, .left = 1, .right = 1};
+  for (auto [C, O] : {std::pair<int64_t, int64_t>{72, 136}, {136, 72}}) {
+    const ConvShape k = shape_of(DType::f16, {1, 12, 11, C}, {O, 3, 2}, same);
+    const ConvData<f16> data(k, ConvData<f16>::Kind::integers);
+    for (Pass pass : passes) {
+      const Expected expected = oracle(pass, k, data, true);
+      ASSERT_TRUE(exact<f16>(expected));
+      for (const ConvRung& rung : gpu::conv_rungs()) {
+        if (std::string(rung.name) == "01_direct") continue;
+        SCOPED_TRACE(std::string(rung.name) + ", " + name_of(pass));
+        const std::vector<f16> result = run_conv(&rung, pass, k, data, true);
+        if (!result.empty()) expect_within(result, expected.value, [](size_t) { return 0.0; });
+      }
+    }
+  }
+}
+
 // A sum of several blocks: the pixels of a weight gradient split until the machine is full.
 TEST(ConvRungs, SplitSumsGiveTheSameBits) {
   const ConvShape k = shape_of(DType::bf16, {5, 16, 17, 8}, {16, 3, 3}, {.top = 1, .left = 1});
