@@ -9,9 +9,9 @@
 // Two sizes of tile: where 128 x 128 would leave multiprocessors idle, 64 x 64.
 // Per multiply-add: 1/16 byte of global memory, 3/16 byte of shared memory.
 // Registers 128, shared memory 33 KiB. Measured on hardware: not yet.
-#include "kernels/gemm/ring.h"
 #include "kernels/gemm/rung.h"
 #include "kernels/gemm/simt_tile.h"
+#include "kernels/gemm/splits.h"
 
 namespace strata::gpu {
 namespace {
@@ -20,33 +20,32 @@ constexpr int stages = 2;
 
 template <class Inner>
 __global__ void __launch_bounds__(Inner::threads, 512 / Inner::threads)
-    gemm_warp_tile_kernel(const __grid_constant__ Product<float> p) {
-  float* ring = dynamic_shared<float>();
-  const Tile tile = tile_in_groups<Inner::rows, Inner::columns>(p, blockIdx.x);
-  const Matrices<float> m = p.matrices(tile.batch);
-  Inner inner;
-  multiply_along_k<Inner, stages>(inner, p, m, tile, 0, steps_of<Inner>(p.K), ring);
-  inner.store(ToC<float>{p, m.first, tile}, ring);
+    gemm_warp_tile_kernel(const __grid_constant__ Product<float> p,
+                          const __grid_constant__ Splits splits) {
+  multiply_part<Inner, stages>(p, splits);
 }
 
 template <class Inner>
-void launch_as(const GemmArguments& g) {
-  launch_tiles<gemm_warp_tile_kernel<Inner>, float>(g, Inner::rows, Inner::columns, Inner::threads,
-                                                    Ring<Inner, stages>::bytes);
+void launch_as(const GemmArguments& g, const Splits& splits) {
+  launch_parts<gemm_warp_tile_kernel<Inner>, Inner, stages>(g, splits);
 }
 
 bool supports(const GemmArguments& g) { return g.dtype == DType::f32; }
 void run(const GemmArguments& g) {
   const bool large = tile_count(g, 128, 128) >= static_cast<unsigned>(device().multiprocessors);
-  with_simt_copies(g, [&]<bool a, bool b>() {
-    if (large)
-      launch_as<SimtTile<a, b, 2, 4, 2, 2>>(g);
-    else
-      launch_as<SimtTile<a, b, 2, 2, 1, 2>>(g);
-  });
+  run_warp_tile(g, {}, large ? TileSize{128, 128} : TileSize{64, 64});
 }
 
 }  // namespace
+
+void run_warp_tile(const GemmArguments& g, const Splits& splits, TileSize tile) {
+  with_simt_copies(g, [&]<bool a, bool b>() {
+    if (tile.columns == 128)
+      launch_as<SimtTile<a, b, 2, 4, 2, 2>>(g, splits);
+    else
+      launch_as<SimtTile<a, b, 2, 2, 1, 2>>(g, splits);
+  });
+}
 
 const GemmRung gemm_ladder::warp_tile = {
     "07_warp_tile", "tiles of warps, double-buffered by cp.async", supports, run};

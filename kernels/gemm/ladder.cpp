@@ -11,7 +11,8 @@ namespace strata::gpu {
 std::span<const GemmRung> gemm_rungs() {
   using namespace gemm_ladder;
   static const std::vector<GemmRung> rungs = {
-      naive, coalesced, shared_tile, register_tile_1d, register_tile_2d, vectorised, warp_tile};
+      naive,      coalesced, shared_tile, register_tile_1d, register_tile_2d,
+      vectorised, warp_tile, tensor_core, pipelined};
   return rungs;
 }
 
