@@ -12,8 +12,8 @@
 // Summed over channels the elementwise products are 16 matrix products, one for each place of the
 // 4 x 4 tile: M[e] [tiles, O] = V[e] [tiles, C] U[e] [C, O]. Filters are transformed once a call
 // into the workspace (16 C O of f32). The rest is one kernel: a block takes 32 tiles and 32
-// channels of the output; for each 8 channels its 256 threads transform 32 x 8 inputs into shared
-// memory, and 16 threads a place multiply, 8 x 8 sums each. The 16 sums of a tile then meet in
+// channels of the output; for each 16 channels its 512 threads transform 32 x 16 inputs into shared
+// memory, and a warp a place multiplies, 8 x 4 sums a thread. The 16 sums of a tile then meet in
 // shared memory to be transformed back. The input gradient is the same with filters turned by 180
 // degrees and their two channel axes exchanged.
 //
@@ -31,11 +31,14 @@
 namespace strata::gpu::conv {
 namespace {
 
-constexpr int places = 16, tiles_a_block = 32, outs = 32, depth = 8, threads = 256, pitch = 36;
+constexpr int places = 16, tiles_a_block = 32, outs = 32, depth = 16, threads = 512, pitch = 36;
 
-struct Transformed {  // of one step of 8 channels; the rows of 32 are padded against conflicts
+struct Transformed {  // of one step of 16 channels; the rows of 32 are padded against conflicts
   float v[places][depth][pitch];  // inputs
   float u[places][depth][pitch];  // filters
+};
+struct Corners {
+  Place at[tiles_a_block];
 };
 struct Sums {
   float m[places][tiles_a_block][pitch];
@@ -64,8 +67,9 @@ struct Tiling {
         per_image(rows * columns),
         per_row(columns) {}
   __host__ __device__ int tiles() const { return N * rows * columns; }
-  // Image, and the first output row and column, of a tile.
+  // Image, and the first output row and column, of a tile. Past the last one: far from any image.
   DEVICE Place tile(int index) const {
+    if (index >= tiles()) return {0, 1 << 30, 0};
     const int n = per_image.quotient(index), rest = index - n * rows * columns;
     const int row = per_row.quotient(rest);
     return {n, 2 * row, 2 * (rest - row * columns)};
@@ -132,6 +136,7 @@ DEVICE void load_input(Transformed& shared, const Tiling& tiling, const float* s
 
 DEVICE void load_filters(Transformed& shared, const Tiling& tiling, const float* u, int first_in,
                          int first_out) {
+#pragma unroll 4
   for (int i = static_cast<int>(threadIdx.x); i < places * depth * outs; i += threads) {
     const int o = i % outs, c = i / outs % depth, place = i / outs / depth;
     const bool valid = first_in + c < tiling.in && first_out + o < tiling.out;
@@ -142,39 +147,23 @@ DEVICE void load_filters(Transformed& shared, const Tiling& tiling, const float*
   }
 }
 
-// Thread 16 place + 4 i + j sums tiles 8i to 8i + 7, channels 8j to 8j + 7.
-DEVICE void multiply(const Transformed& shared, float (&sum)[8][8]) {
-  const int place = static_cast<int>(threadIdx.x) / 16,
-            row = static_cast<int>(threadIdx.x) / 4 % 4 * 8,
-            column = static_cast<int>(threadIdx.x) % 4 * 8;
-#pragma unroll
+// A warp sums one place; lane 8i + j tiles 8i to 8i + 7, channels 4j to 4j + 3.
+struct Lane {
+  int place = static_cast<int>(threadIdx.x) / 32;
+  int tile = static_cast<int>(threadIdx.x) % 32 / 8 * 8;
+  int out = static_cast<int>(threadIdx.x) % 8 * 4;
+};
+
+DEVICE void multiply(const Transformed& shared, const Lane& lane, float (&sum)[8][4]) {
+#pragma unroll 4
   for (int c = 0; c < depth; ++c) {
-    Vec<float, 4> v[2], u[2];
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      v[half] = load_vector<4>(&shared.v[place][c][row + 4 * half]);
-      u[half] = load_vector<4>(&shared.u[place][c][column + 4 * half]);
-    }
+    const Vec<float, 4> u = load_vector<4>(&shared.u[lane.place][c][lane.out]);
+    const Vec<float, 4> v[2] = {load_vector<4>(&shared.v[lane.place][c][lane.tile]),
+                                load_vector<4>(&shared.v[lane.place][c][lane.tile + 4])};
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
 #pragma unroll
-      for (int j = 0; j < 8; ++j) sum[i][j] += v[i / 4][i % 4] * u[j / 4][j % 4];
-    }
-  }
-}
-
-DEVICE void stage(const float (&sum)[8][8], Sums& sums) {
-  const int place = static_cast<int>(threadIdx.x) / 16,
-            row = static_cast<int>(threadIdx.x) / 4 % 4 * 8,
-            column = static_cast<int>(threadIdx.x) % 4 * 8;
-#pragma unroll
-  for (int i = 0; i < 8; ++i) {
-#pragma unroll
-    for (int j = 0; j < 8; j += 4) {
-      Vec<float, 4> four;
-#pragma unroll
-      for (int e = 0; e < 4; ++e) four[e] = sum[i][j + e];
-      store_vector(&sums.m[place][row + i][column + j], four);
+      for (int j = 0; j < 4; ++j) sum[i][j] += v[i / 4][i % 4] * u[j];
     }
   }
 }
@@ -206,27 +195,37 @@ DEVICE void write_tile(const Sums& sums, const Tiling& tiling, const Epilogue<fl
   }
 }
 
-__global__ void __launch_bounds__(threads, 2)
+__global__ void __launch_bounds__(threads)
     winograd_kernel(Tiling tiling, const float* source, const float* u, Epilogue<float> epilogue) {
   Transformed& shared = *dynamic_shared<Transformed>();
   const int first_tile = static_cast<int>(blockIdx.x) * tiles_a_block,
             first_out = static_cast<int>(blockIdx.y) * outs;
-  const int channel = static_cast<int>(threadIdx.x) % depth,
-            tile = static_cast<int>(threadIdx.x) / depth;
-  const bool mine = first_tile + tile < tiling.tiles();
-  const Place place = tiling.tile(mine ? first_tile + tile : 0);
+  // A warp loads 8 channels, a sector, of 4 tiles: without bank conflicts.
+  const int thread = static_cast<int>(threadIdx.x);
+  const int channel = thread % 8 + thread / 256 * 8, tile = thread / 8 % 32;
+  // In shared memory, or the compiler keeps 16 addresses a thread in registers.
+  Corners& corners = block_shared<Corners>();
+  if (thread < tiles_a_block) corners.at[thread] = tiling.tile(first_tile + thread);
+  __syncthreads();
 
-  float sum[8][8] = {};
+  const Lane lane;
+  float sum[8][4] = {};
   for (int c = 0; c < tiling.in; c += depth) {
-    load_input(shared, tiling, source + c + channel, place, mine && c + channel < tiling.in, tile,
-               channel);
+    load_input(shared, tiling, source + c + channel, corners.at[tile], c + channel < tiling.in,
+               tile, channel);
     load_filters(shared, tiling, u, c, first_out);
     __syncthreads();
-    multiply(shared, sum);
+    multiply(shared, lane, sum);
     __syncthreads();
   }
   Sums& sums = *dynamic_shared<Sums>();
-  stage(sum, sums);
+#pragma unroll
+  for (int i = 0; i < 8; ++i) {
+    Vec<float, 4> four;
+#pragma unroll
+    for (int j = 0; j < 4; ++j) four[j] = sum[i][j];
+    store_vector(&sums.m[lane.place][lane.tile + i][lane.out], four);
+  }
   __syncthreads();
   for (int i = static_cast<int>(threadIdx.x); i < tiles_a_block * outs; i += threads)
     write_tile(sums, tiling, epilogue, first_tile, i / outs, first_out, i % outs);
