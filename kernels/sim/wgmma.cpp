@@ -60,8 +60,8 @@ void check_descriptor(uint64_t bits, const char* operand, Site site) {
          site);
 }
 
-// Where chunk `outer` (16 bytes) of an operand lies; see wgmma.h of kernels/gpu/ptx. K-major: of
-// row i, chunk j along K. MN-major: of k = i, chunk j along M or N.
+// Where 16 bytes of an operand lie (kernels/gpu/ptx/wgmma.h has the layouts). K-major: chunk j
+// along K of row i. MN-major: chunk j along M or N of k = i.
 uint32_t chunk_address(const Descriptor& d, bool mn_major, uint32_t i, uint32_t j) {
   const auto span = static_cast<uint32_t>(gpu::swizzle_span(d.swizzle)), width = span / 16;
   const bool plain = d.swizzle == Swizzle::none;
@@ -74,8 +74,8 @@ uint32_t chunk_address(const Descriptor& d, bool mn_major, uint32_t i, uint32_t 
   return gpu::swizzled(address & 0x3ffff, d.swizzle);
 }
 
-// Reads an operand of `size` rows (of A) or columns (of B) as floats: out[i * row_pitch + k *
-// k_pitch].
+// Reads an operand of `size` rows (of A) or columns (of B) as floats: element (i, k) to
+// out[i * row_pitch + k * k_pitch].
 template <MatrixType Type>
 void load_operand(const WgmmaOperation& operation, uint64_t bits, bool mn_major, int size,
                   float* out, int row_pitch, int k_pitch) {
@@ -92,8 +92,7 @@ void load_operand(const WgmmaOperation& operation, uint64_t bits, bool mn_major,
           chunk_address(descriptor, mn_major, static_cast<uint32_t>(i), static_cast<uint32_t>(j));
       if (address + 16 > block.arena.used)
         fail(fmt::format("wgmma: the descriptor 0x{:016x} (leading {}, stride {}) reaches byte {} "
-                         "of shared memory; the block "
-                         "has {}",
+                         "of shared memory; the block has {}",
                          bits, descriptor.leading, descriptor.stride, address, block.arena.used),
              operation.site);
       const unsigned char* chunk = block.arena.base + address;
