@@ -14,6 +14,19 @@ std::span<const GemmRung> hopper_gemm_rungs() {
   return rungs;
 }
 
+const GemmRung* hopper_choice(const GemmArguments& g) {
+  using namespace gemm_ladder;
+  auto tiles = [](int64_t size, int64_t tile) { return (size + tile - 1) / tile; };
+  const bool fills_device =
+      tiles(g.M, 128) * tiles(g.N, 256) * batch_count(g) >= device().multiprocessors;
+  const GemmRung* large[] = {&tma_store, &cluster, &tf32_tma_store};
+  const GemmRung* small[] = {&warp_specialised, &tf32_tma_store};
+  for (const GemmRung* rung :
+       fills_device ? std::span<const GemmRung*>(large) : std::span<const GemmRung*>(small))
+    if (rung->supports(g)) return rung;
+  return nullptr;
+}
+
 void gemm_fp8(const GemmArguments& g) {
   if (g.M == 0 || g.N == 0 || batch_count(g) == 0) return;
   if (!gemm_ladder::fp8_tma_store.supports(g))

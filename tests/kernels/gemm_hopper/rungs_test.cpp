@@ -42,7 +42,7 @@ TEST_F(HopperGemm, EveryRungIsExactUnderEverySchedule) {
     test::for_each_schedule([&] { expect_exact(rung, product); });
 }
 
-TEST_F(HopperGemm, BothAlongsOfBothOperands) {
+TEST_F(HopperGemm, BothOrdersOfBothOperands) {
   test::Pretend pretend(small_h100());
   for (Along a : {Along::k, Along::rows})
     for (Along b : {Along::k, Along::rows}) {
@@ -89,6 +89,15 @@ TEST_F(HopperGemm, OddColumns) {
         expect_exact(rung, product);
     }
   }
+}
+
+// More rows of tiles than are walked together.
+TEST_F(HopperGemm, GroupsOfTiles) {
+  test::Pretend pretend(small_h100(6));
+  TestProduct<bf16> product({.M = 2200, .N = 520, .K = 8});
+  for (const GemmRung* rung : {&gemm_ladder::persistent, &gemm_ladder::ping_pong,
+                               &gemm_ladder::cluster, &gemm_ladder::tma_store})
+    expect_exact(*rung, product);
 }
 
 TEST_F(HopperGemm, Batches) {
@@ -179,6 +188,28 @@ TEST_F(HopperGemm, NanAndInfinityStayInTheirRowsAndColumns) {
           << "at " << i << ": " << is << ", expected " << should;
     }
   }
+}
+
+TEST_F(HopperGemm, ChoosesByShapeAndAlignment) {
+  test::Pretend pretend(h100());
+  TestProduct<bf16> product({.M = 8, .N = 8, .K = 8});
+  GemmArguments g = product.arguments;  // only looked at
+  auto choice = [&] {
+    const GemmRung* rung = hopper_choice(g);
+    return std::string(rung ? rung->name : "none");
+  };
+  EXPECT_EQ(choice(), "11_warp_specialised");
+  g.M = 8192, g.N = 8192, g.K = 64, g.a_row = 64, g.b_column = 64;
+  EXPECT_EQ(choice(), "16_tma_store");
+  g.N = 8190;
+  EXPECT_EQ(choice(), "15_cluster") << "rows of C of 16380 bytes";
+  g.a_row = 65;
+  EXPECT_EQ(choice(), "none") << "rows of A of 130 bytes";
+  g.dtype = DType::f32;
+  g.N = 8192, g.a_row = 64;
+  EXPECT_EQ(choice(), "none");
+  g.allow_tf32 = true;
+  EXPECT_EQ(choice(), "17_tf32");
 }
 
 TEST_F(HopperGemm, RefusesWhatTheCopyEngineCannotRead) {
