@@ -31,7 +31,7 @@ constexpr int M = 128, stages = 4, consumers = 256, threads = consumers + warpgr
 
 template <class T, bool Forward, int N>
 using ImageRing =
-    Ring<OperandTile<T, M>, OperandTile<T, N, Forward ? Major::k : Major::mn>, stages>;
+    StageRing<OperandTile<T, M>, OperandTile<T, N, Forward ? Major::k : Major::mn>, stages>;
 
 // The weight's part of a step: taps and channels as the gathered operand counts them.
 template <bool Forward, int N>

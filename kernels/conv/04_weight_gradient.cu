@@ -25,7 +25,7 @@ constexpr int consumers = 256, threads = consumers + warpgroup_threads;
 constexpr int block_bytes = 64 * 128;  // 64 columns x 64 pixels
 
 template <class T>
-using GradientRing = Ring<OperandTile<T, M, Major::mn>, OperandTile<T, N, Major::mn>, stages>;
+using GradientRing = StageRing<OperandTile<T, M, Major::mn>, OperandTile<T, N, Major::mn>, stages>;
 
 // The sums of a warpgroup's 64 channels. Column j of the tile is channel j % 64 of block j / 64.
 DEVICE void write_sums(const float (&d)[1][N / 2], const Im2colView& view, float* partial,

@@ -22,7 +22,7 @@ constexpr int tile_m = 128, tile_n = 128, stages = 3;
 constexpr int block_threads = 2 * warpgroup_threads;
 
 template <class T, Major OrderA, Major OrderB>
-using RingOf = Ring<OperandTile<T, tile_m, OrderA>, OperandTile<T, tile_n, OrderB>, stages>;
+using RingOf = StageRing<OperandTile<T, tile_m, OrderA>, OperandTile<T, tile_n, OrderB>, stages>;
 
 template <class T, Major OrderA, Major OrderB>
 __global__ void __launch_bounds__(block_threads, 2)
@@ -33,7 +33,7 @@ __global__ void __launch_bounds__(block_threads, 2)
   Ring& ring = *dynamic_shared<Ring>();
   const int row = static_cast<int>(blockIdx.x) * tile_m,
             column = static_cast<int>(blockIdx.y) * tile_n, batch = static_cast<int>(blockIdx.z);
-  const int steps = steps_of<Ring>(product.K);
+  const int steps = k_steps<Ring>(product.K);
 
   // A stage is free when all 128 consumers say so.
   if (threadIdx.x == 0) initialise(ring, warpgroup_threads);

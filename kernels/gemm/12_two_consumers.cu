@@ -22,7 +22,7 @@ constexpr int tile_m = 128, tile_n = 256, stages = 4, consumers = 2;
 constexpr int block_threads = (1 + consumers) * warpgroup_threads;
 
 template <class T, Major OrderA, Major OrderB>
-using RingOf = Ring<OperandTile<T, tile_m, OrderA>, OperandTile<T, tile_n, OrderB>, stages>;
+using RingOf = StageRing<OperandTile<T, tile_m, OrderA>, OperandTile<T, tile_n, OrderB>, stages>;
 
 template <class T, Major OrderA, Major OrderB>
 __global__ void __launch_bounds__(block_threads, 1)
@@ -33,7 +33,7 @@ __global__ void __launch_bounds__(block_threads, 1)
   Ring& ring = *dynamic_shared<Ring>();
   const int row = static_cast<int>(blockIdx.x) * tile_m,
             column = static_cast<int>(blockIdx.y) * tile_n, batch = static_cast<int>(blockIdx.z);
-  const int steps = steps_of<Ring>(product.K);
+  const int steps = k_steps<Ring>(product.K);
 
   if (threadIdx.x == 0) initialise(ring, consumers);
   __syncthreads();

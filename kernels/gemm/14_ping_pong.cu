@@ -23,7 +23,7 @@ constexpr int tile_m = 128, tile_n = 128, stages = 5, consumers = 2;
 constexpr int block_threads = (1 + consumers) * warpgroup_threads;
 
 template <class T, Major OrderA, Major OrderB>
-using RingOf = Ring<OperandTile<T, tile_m, OrderA>, OperandTile<T, tile_n, OrderB>, stages>;
+using RingOf = StageRing<OperandTile<T, tile_m, OrderA>, OperandTile<T, tile_n, OrderB>, stages>;
 
 // Barrier 1 + i completes when it is consumer i's turn: its 128 threads wait, the other's arrive.
 DEVICE void await_turn(int consumer) { barrier_sync(1 + consumer, 2 * warpgroup_threads); }
@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(block_threads, 1)
                      const __grid_constant__ TileOrder order) {
   using Ring = RingOf<T, OrderA, OrderB>;
   Ring& ring = *dynamic_shared<Ring>();
-  const int steps = steps_of<Ring>(product.K);
+  const int steps = k_steps<Ring>(product.K);
   const int first = static_cast<int>(blockIdx.x), blocks = static_cast<int>(gridDim.x);
 
   if (threadIdx.x == 0) initialise(ring, 1);

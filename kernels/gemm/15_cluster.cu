@@ -24,8 +24,8 @@ constexpr int tile_m = 128, tile_n = 256, stages = 4, consumers = 2;
 constexpr int block_threads = (1 + consumers) * warpgroup_threads;
 
 template <class T, Major OrderA, Major OrderB>
-using RingOf = Ring<OperandTile<T, tile_m, OrderA>,
-                    OperandTile<T, tile_n, OrderB, tile_n / cluster_blocks>, stages>;
+using RingOf = StageRing<OperandTile<T, tile_m, OrderA>,
+                         OperandTile<T, tile_n, OrderB, tile_n / cluster_blocks>, stages>;
 
 template <class T, Major OrderA, Major OrderB>
 __global__ void __launch_bounds__(block_threads, 1)
@@ -34,7 +34,7 @@ __global__ void __launch_bounds__(block_threads, 1)
                    const __grid_constant__ TileOrder order) {
   using Ring = RingOf<T, OrderA, OrderB>;
   Ring& ring = *dynamic_shared<Ring>();
-  const int steps = steps_of<Ring>(product.K);
+  const int steps = k_steps<Ring>(product.K);
   const ClusterTiles tiles(order);
 
   if (threadIdx.x == 0) initialise(ring, consumers * cluster_blocks);

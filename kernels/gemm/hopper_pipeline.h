@@ -15,7 +15,7 @@
 namespace strata::gpu {
 
 template <class A_, class B_, int Stages>
-struct Ring {
+struct StageRing {
   using A = A_;
   using B = B_;
   static constexpr int stages = Stages;

@@ -15,7 +15,7 @@ template <class T, class C, int TileM, int TileN, int Stages, Major OrderA, Majo
 struct TmaStoreShape {
   using A = OperandTile<T, TileM, OrderA>;
   using B = OperandTile<T, TileN, OrderB, TileN / cluster_blocks>;
-  using Ring = gpu::Ring<A, B, Stages>;
+  using Ring = StageRing<A, B, Stages>;
   using Element = C;
   static constexpr int tile_m = TileM, tile_n = TileN, stages = Stages;
   static constexpr int consumers = TileM / 64;

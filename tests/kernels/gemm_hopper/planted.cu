@@ -14,7 +14,7 @@ constexpr int tile_m = 128, tile_n = 128, stages = 2, consumers = 2;
 constexpr int block_threads = (1 + consumers) * warpgroup_threads;
 using A = OperandTile<bf16, tile_m>;
 using B = OperandTile<bf16, tile_n>;
-using PlantedRing = gpu::Ring<A, B, stages>;
+using PlantedRing = StageRing<A, B, stages>;
 
 // multiply_stage with descriptors for another swizzle than the tiles have.
 DEVICE void multiply_unswizzled(float (&d)[tile_n / 2], const unsigned char* a, int row,
