@@ -125,9 +125,7 @@ bool supports(const GemmArguments& g) {
                                  (g.dtype == DType::f32 && g.allow_tf32));
 }
 void run(const GemmArguments& g) {
-  visit_float(g.dtype, [&]<class T>(Type<T>) {
-    if constexpr (!std::is_same_v<T, double>) run_as<T>(g);
-  });
+  visit_summed_in_f32(g.dtype, [&]<class T>(Type<T>) { run_as<T>(g); });
 }
 
 }  // namespace

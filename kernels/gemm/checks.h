@@ -27,6 +27,14 @@ inline bool has_vectors(const GemmArguments& arguments) {
   return a_order(arguments) != Order::neither && b_order(arguments) != Order::neither;
 }
 
+// f(Type<T>{}) for the types whose sums are f32: f32, bf16 and f16.
+template <class F>
+void visit_summed_in_f32(DType dtype, F&& f) {
+  if (dtype == DType::bf16) return f(Type<bf16>{});
+  if (dtype == DType::f16) return f(Type<f16>{});
+  f(Type<float>{});
+}
+
 // f.operator()<order of A, order of B>(), both as constants.
 template <class F>
 void with_orders(const GemmArguments& arguments, F&& f) {

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "kernels/gemm/hopper.h"
 #include "kernels/gemm/rung.h"
 #include "kernels/gpu/runtime.h"
 
@@ -10,9 +11,14 @@ namespace strata::gpu {
 
 std::span<const GemmRung> gemm_rungs() {
   using namespace gemm_ladder;
-  static const std::vector<GemmRung> rungs = {
-      naive,      coalesced, shared_tile, register_tile_1d, register_tile_2d,
-      vectorised, warp_tile, tensor_core, pipelined};
+  static const std::vector<GemmRung> rungs = [] {
+    std::vector<GemmRung> all = {
+        naive,     coalesced,   shared_tile, register_tile_1d, register_tile_2d, vectorised,
+        warp_tile, tensor_core, pipelined,   skinny,           split_k,          stream_k};
+    const std::span<const GemmRung> hopper = hopper_gemm_rungs();
+    all.insert(all.end(), hopper.begin(), hopper.end());
+    return all;
+  }();
   return rungs;
 }
 

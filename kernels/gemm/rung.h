@@ -22,6 +22,9 @@ std::span<const GemmRung> gemm_rungs();
 // By name; throws gpu::Error with the names that there are.
 const GemmRung& gemm_rung(std::string_view name);
 
+// The rung that gpu::gemm takes for a product (simplify() has been applied) on device().
+const GemmRung& gemm_choice(const GemmArguments& arguments);
+
 namespace gemm_ladder {
 extern const GemmRung naive, coalesced, shared_tile, register_tile_1d, register_tile_2d, vectorised,
     warp_tile, tensor_core, pipelined, skinny, split_k, stream_k;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/gemm/ring.h"
+#include "kernels/gpu/scratch.h"
 
 namespace strata::gpu {
 
@@ -13,8 +14,13 @@ struct Splits {
   int64_t rows = 0, pitch = 0;
 };
 
-// Workspace rows are padded to vectors of four.
-inline int64_t partial_pitch(const GemmArguments& g) { return (g.N + 3) / 4 * 4; }
+// For a product in `count` parts, without its memory; rows are padded to whole vectors.
+Splits splits_of(const GemmArguments& arguments, int64_t count);
+size_t splits_bytes(const Splits& splits);  // none for one part
+// Adds the parts in order and finishes C.
+void add_parts(const GemmArguments& arguments, const Splits& splits);
+// Whether the device would be idle for most of the product if K were not cut.
+bool worth_splitting(const GemmArguments& arguments);
 
 // Sums of one part into its place in the workspace.
 template <class T>
@@ -63,6 +69,10 @@ void launch_parts(const GemmArguments& g, const Splits& splits) {
                   .shared = Ring<Inner, Stages>::bytes},
                  make_product<typename Inner::Element>(g), splits);
 }
+
+// Whether tiles of 128 x 128 in whole waves would leave more than a fifth of the device idle, while
+// K is long enough to pay for the addition of parts (stream_k.cu).
+bool worth_streaming(const GemmArguments& arguments);
 
 // ---- the rungs that can be cut, for split_k.cu ----
 
