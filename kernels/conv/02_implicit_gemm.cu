@@ -8,7 +8,7 @@
 // from there 8; 32 operations a byte from global memory instead of 1/4. The places of the tile's
 // 128 pixels are computed once, by one thread each. A tile is fetched into registers while the one
 // before is multiplied. Loads are vectors of 16 bytes where the channels of a group allow, single
-// elements otherwise (3 channels, odd counts).
+// elements otherwise (3 channels, odd counts, f64).
 //
 // The normalisation in front (ConvNorm) happens in the registers between the two memories; the
 // statistics behind are column sums of the tile's sums.
@@ -26,19 +26,34 @@ namespace {
 
 constexpr int M = SimtTile::M, N = SimtTile::N, K = SimtTile::K;
 
+// What a thread has fetched of the left operand: all its vectors are the same channels, of
+// different pixels.
+template <class T, int V>
+struct Gathered {
+  Staged<T, V, M, true> a;
+  unsigned inside;  // bit i: vector i is not padding
+  int channel;
+};
+
 struct Normalise {  // of the input, see ConvNorm
   const float* scale;
   const float* shift;
   bool relu;
-  bool wanted() const { return scale || shift || relu; }
+
   template <class T, int V>
-  DEVICE void apply(Vec<T, V>& values, int channel) const {
+  DEVICE void apply(Gathered<T, V>& gathered) const {
+    if (!(scale || shift || relu) || gathered.inside == 0) return;
+    using Sum = Compute<T>;
 #pragma unroll
     for (int e = 0; e < V; ++e) {
-      float value = static_cast<float>(values[e]);
-      if (scale) value *= scale[channel + e];
-      if (shift) value += shift[channel + e];
-      values[e] = static_cast<T>(relu && value < 0 ? 0.0f : value);
+      const Sum factor = scale ? static_cast<Sum>(scale[gathered.channel + e]) : Sum(1);
+      const Sum summand = shift ? static_cast<Sum>(shift[gathered.channel + e]) : Sum(0);
+#pragma unroll
+      for (int i = 0; i < gathered.a.vectors; ++i) {
+        if (!(gathered.inside >> i & 1)) continue;
+        const Sum value = static_cast<Sum>(gathered.a.value[i][e]) * factor + summand;
+        gathered.a.value[i][e] = static_cast<T>(relu && value < 0 ? Sum(0) : value);
+      }
     }
   }
 };
@@ -47,20 +62,20 @@ struct Places {
   Place at[M];
 };
 
-// What the left operand needs of a tile of K.
-template <bool Norm, class T, int V>
-DEVICE void load_gathered(Staged<T, V, M, true>& a, const Gather& gather,
-                          const Normalise& normalise, const Places& places, const T* source, int k0,
-                          int group) {
-  const int k = k0 + a.k(0);  // the same for all vectors of a thread
+template <class T, int V>
+DEVICE void load_gathered(Gathered<T, V>& gathered, const Gather& gather, const Places& places,
+                          const T* source, int k0, int group) {
+  const int k = k0 + gathered.a.k(0);  // the same for all vectors of a thread
   const bool valid = k < gather.K();
   const Tap tap = gather.tap(valid ? k : 0);
+  gathered.channel = group * gather.channels + tap.channel;
+  gathered.inside = 0;
 #pragma unroll
-  for (int i = 0; i < a.vectors; ++i) {
-    const T* address = valid ? gather.address(source, places.at[a.outer(i)], tap) : nullptr;
-    a.load(i, address);
-    if constexpr (Norm)
-      if (address) normalise.apply(a.value[i], group * gather.channels + tap.channel);
+  for (int i = 0; i < gathered.a.vectors; ++i) {
+    const T* address =
+        valid ? gather.address(source, places.at[gathered.a.outer(i)], tap) : nullptr;
+    gathered.a.load(i, address);
+    if (address) gathered.inside |= 1u << i;
   }
 }
 
@@ -143,7 +158,7 @@ DEVICE void write_tile(const Sum (&sum)[8][8], const Gather& gather, const Epilo
   }
 }
 
-template <class T, int V, bool Forward, bool Norm>
+template <class T, int V, bool Forward>
 __global__ void __launch_bounds__(SimtTile::threads)
     implicit_gemm_kernel(Gather gather, Normalise normalise, const T* source, const T* weight,
                          Epilogue<T> epilogue, float* statistics) {
@@ -156,23 +171,25 @@ __global__ void __launch_bounds__(SimtTile::threads)
   source += group * gather.channels;
   __syncthreads();
 
-  Staged<T, V, M, true> a;
+  Gathered<T, V> gathered;
   Staged<T, V, N, Forward> b;
+  auto load = [&](int k0) {
+    load_gathered(gathered, gather, places, source, k0, group);
+    load_weight<Forward>(b, gather, weight, k0, first_channel, group);
+  };
   Sum sum[8][8] = {};
-  load_gathered<Norm>(a, gather, normalise, places, source, 0, group);
-  load_weight<Forward>(b, gather, weight, 0, first_channel, group);
+  if constexpr (fetch_ahead<T>) load(0);
   for (int k0 = 0; k0 < gather.K(); k0 += K) {
-    a.store(shared.a);
+    if constexpr (!fetch_ahead<T>) load(k0);
+    if constexpr (Forward) normalise.apply(gathered);
+    gathered.a.store(shared.a);
     b.store(shared.b);
     __syncthreads();
-    if (k0 + K < gather.K()) {
-      load_gathered<Norm>(a, gather, normalise, places, source, k0 + K, group);
-      load_weight<Forward>(b, gather, weight, k0 + K, first_channel, group);
-    }
+    if (fetch_ahead<T> && k0 + K < gather.K()) load(k0 + K);
     simt_multiply(shared, sum);
     __syncthreads();
   }
-  if constexpr (Norm && !std::is_same_v<T, double>) {
+  if constexpr (Forward && !std::is_same_v<T, double>) {
     if (statistics)
       write_statistics(sum, statistics, first_channel, gather.out_channels, group,
                        gather.out_pitch);
@@ -190,24 +207,20 @@ void run_vectors(const Problem& problem) {
   };
   const Epilogue<T> epilogue = epilogue_of<T>(problem);
   const T* weight = static_cast<const T*>(problem.weight);
-  float* no_statistics = nullptr;
   if (problem.pass == Pass::input_gradient) {
+    float* no_statistics = nullptr;
     for (const Gather& gather : input_gradient_classes(k))
-      launch<implicit_gemm_kernel<T, V, false, false>>(config(gather), gather, Normalise{},
-                                                       static_cast<const T*>(problem.gradient),
-                                                       weight, epilogue, no_statistics);
+      launch<implicit_gemm_kernel<T, V, false>>(
+          config(gather), gather, Normalise{nullptr, nullptr, false},
+          static_cast<const T*>(problem.gradient), weight, epilogue, no_statistics);
     return;
   }
   const Gather gather = forward_gather(k);
-  const T* x = static_cast<const T*>(problem.x);
-  if (!uses_norm(problem.norm))
-    return launch<implicit_gemm_kernel<T, V, true, false>>(config(gather), gather, Normalise{}, x,
-                                                           weight, epilogue, no_statistics);
   const Statistics statistics(problem, divide_up(gather.pixels(), M));
-  launch<implicit_gemm_kernel<T, V, true, true>>(
+  launch<implicit_gemm_kernel<T, V, true>>(
       config(gather), gather,
-      Normalise{problem.norm.input_scale, problem.norm.input_shift, problem.norm.input_relu}, x,
-      weight, epilogue, statistics.partial());
+      Normalise{problem.norm.input_scale, problem.norm.input_shift, problem.norm.input_relu},
+      static_cast<const T*>(problem.x), weight, epilogue, statistics.partial());
   statistics.finish();
 }
 
@@ -215,7 +228,7 @@ void run(const Problem& problem) {
   if (problem.pass == Pass::weight_gradient) return implicit_weight_gradient(problem);
   const ConvShape& k = problem.shape;
   visit_float(k.dtype, [&]<class T>(Type<T>) {
-    constexpr int V = vector_width<T>;
+    constexpr int V = simt_vector<T>;
     if (k.C / k.groups % V == 0 && k.O / k.groups % V == 0 && aligned(problem, 16))
       run_vectors<T, V>(problem);
     else

@@ -53,12 +53,13 @@ __global__ void __launch_bounds__(SimtTile::threads)
     }
   };
   Sum sum[8][8] = {};
-  load(begin);
+  if constexpr (fetch_ahead<T>) load(begin);
   for (int k0 = begin; k0 < end; k0 += K) {
+    if constexpr (!fetch_ahead<T>) load(k0);
     a.store(shared.a);
     b.store(shared.b);
     __syncthreads();
-    if (k0 + K < end) load(k0 + K);
+    if (fetch_ahead<T> && k0 + K < end) load(k0 + K);
     simt_multiply(shared, sum);
     __syncthreads();
   }
@@ -97,7 +98,7 @@ void run_vectors(const Problem& problem) {
 void implicit_weight_gradient(const Problem& problem) {
   const ConvShape& k = problem.shape;
   visit_float(k.dtype, [&]<class T>(Type<T>) {
-    constexpr int V = vector_width<T>;
+    constexpr int V = simt_vector<T>;
     if (k.C / k.groups % V == 0 && k.O / k.groups % V == 0 && aligned(problem, 16))
       run_vectors<T, V>(problem);
     else

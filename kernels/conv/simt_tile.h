@@ -12,6 +12,14 @@ struct SimtTile {
   static constexpr int M = 128, N = 64, K = 16, threads = 128;
 };
 
+// Elements that a thread loads at once, where the operands allow.
+template <class T>
+constexpr int simt_vector = sizeof(T) == 8 ? 1 : vector_width<T>;
+// Whether the next tile waits in registers while this one is multiplied. 64 sums of f64 take 128
+// registers and leave no room for it.
+template <class T>
+constexpr bool fetch_ahead = sizeof(T) < 8;
+
 template <class A>
 struct SimtShared {
   alignas(16) A a[SimtTile::K][SimtTile::M + 4];
