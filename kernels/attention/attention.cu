@@ -1,13 +1,15 @@
-// The launcher of attention: which rung runs when.
+// The launcher of attention: which rung runs when. The highest one that takes the arguments does:
 //
-//   forward   05_flash3   bf16, f16 on sm_90: head sizes 64, 128, 256, not packed, rows aligned
-//             03_flash2   bf16, f16 on sm_80 and up: head sizes to 256, rows aligned
-//             02_online   head sizes to 256, any type, any stride
-//             01_naive    the rest
+//   forward   05_flash3   bf16 and f16 on sm_90; not packed, strides positive
+//             03_flash2   bf16 and f16 on sm_80 and up; head sizes to 256, a multiple of 8; rows
+//             and
+//                         out at multiples of 16 bytes; a mask of less than 2^31 elements a head
+//                         (05_flash3 asks for that too)
+//             02_online   head sizes to 256; any floating type, any stride, any address
+//             01_naive    any head size, with a matrix of scores as workspace
 //   backward  04_flash2_backward, 02_online, 01_naive by the same conditions
 //
-// The first rung of that order that supports the arguments runs. "Aligned": data and every stride
-// are multiples of 16 bytes. All rungs take causal, windows, masks, grouped and packed heads.
+// All take causal, windows, masks, grouped heads, strides; and, but for 05_flash3, packed samples.
 #include <string>
 
 #include "kernels/attention/rung.h"
@@ -88,7 +90,14 @@ void attention_gradient(const AttentionGradientArgs& args) {
   check(args.shape);
   if (args.dmask && args.shape.query_offsets)
     throw Error("packed attention has no mask, so dmask must be null");
-  if (args.shape.samples * args.shape.heads == 0) return;
+  const AttentionShape& s = args.shape;
+  if (s.samples * s.heads == 0) {  // keys that nobody asks
+    const size_t bytes =
+        static_cast<size_t>(s.samples * s.keys * s.key_heads * s.size) * size_of(s.dtype);
+    for (void* gradient : {args.dk, args.dv})
+      if (gradient) fill_bytes(gradient, 0, bytes, current_stream());
+    return;
+  }
   pick(attention_gradient_rungs(), args).run(args);
 }
 
