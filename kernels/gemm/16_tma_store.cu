@@ -3,8 +3,8 @@
 // Against 15_cluster, where every thread stores pairs of elements to 8 rows at a time and waits for
 // the stores to be taken: the finished sums go to shared memory by stmatrix, 16 rows of 16 bytes a
 // time, in the 128-byte swizzle, so that no two rows of a matrix meet in a bank. One thread then
-// starts the copy to C; whole lines leave, edges are clipped by the engine, and nobody waits before
-// the next tile wants the same shared memory.
+// starts the copy to C; whole lines leave instead of half sectors, edges are clipped by the engine,
+// and nobody waits before the next tile wants the same shared memory.
 //
 // The tile of C takes 64 KiB, so the ring has three stages. Only for C whose rows are multiples of
 // 16 bytes. Registers (ptxas, sm_90a): 168 by launch bounds, 40 and 232 after setmaxnreg, no

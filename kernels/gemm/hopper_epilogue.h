@@ -1,9 +1,9 @@
 // From the sums in registers to C.
 //
 // A thread holds pairs of neighbours: of a slice of 16 columns, sums[4j + 2h + e] is row 8h + lane
-// / 4 of its warp's 16 rows, column 8j + 2 (lane % 4) + e. Four lanes together hold 32 bytes of a
-// row of 16-bit elements, one sector: plain stores fill whole sectors, but take 8 rows an
-// instruction.
+// / 4 of its warp's 16 rows, column 8j + 2 (lane % 4) + e. A plain store of 16-bit pairs so puts 16
+// bytes, half a sector, into each of 8 rows: twice the sectors that are needed. 16_tma_store has
+// the cure.
 //
 // An epilogue with an activation is long code, and registers cannot be indexed at run time: the
 // loop over slices is rolled up for it, and the slice's sums are picked out by comparisons. Without

@@ -57,11 +57,13 @@ DEVICE void stage_slice(unsigned char* c, int slice, const Vec<C, 2> (&pairs)[4]
     const int matrix = lane / 8;  // this lane names one of its rows
     stmatrix<4>(c_chunk(c, warp_row + matrix % 2 * 8 + lane % 8, slice * 2 + matrix / 2), packed);
   } else {
+    // Bytes of a line that are the same for all slices; the rest of the place is a constant.
+    const int row = warp_row + lane / 4, in_line = (lane % 4 * 8) ^ (row % 8 * 16);
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      const int byte = (slice * slice_columns + i / 2 * 8 + lane % 4 * 2) * 4;
-      unsigned char* chunk = c_chunk(c, warp_row + i % 2 * 8 + lane / 4, byte / 16);
-      store_vector(reinterpret_cast<C*>(chunk + byte % 16), pairs[i]);
+      const int byte = (slice * slice_columns + i / 2 * 8) * 4;
+      unsigned char* line = c + byte / 128 * 64 * 128 + (row + i % 2 * 8) * 128;
+      store_vector(reinterpret_cast<C*>(line + (byte % 128 ^ in_line)), pairs[i]);
     }
   }
 }
