@@ -13,7 +13,7 @@ Tensor copy_of(const char* op, const Tensor& x, DType type, Caller at) {
   check_defined(op, {&x}, at);
   Tensor out = empty(x.shape(), type, x.device());
   auto args = elementwise_args(out, {&x}, compute_type(type));
-  on(x.device(), op, at, cpu::copy, args);
+  on(x.device(), op, at, cpu::copy, gpu::copy, args);
   // A gradient of another type is converted where it is added up.
   return record(std::move(out), op, at, {x}, {},
                 [](const Tensor& g, const Saved&) { return Gradients{g}; });
@@ -62,8 +62,21 @@ Tensor clone(const Tensor& x, Caller at) {
 Tensor to_device(const Tensor& x, Device device, Caller at) {
   check_defined("to_device", {&x}, at);
   if (x.device() == device) return x;
-  fail("to_device", at, "{} cannot move to {}: this build has no gpu kernels", describe(x),
-       name_of(device));
+  if (!is_available(device)) {
+    fail("to_device", at, "{} cannot move to {}: CUDA finds none on this machine", describe(x),
+         name_of(device));
+  }
+  Tensor out = empty(x.shape(), x.dtype(), device);
+  {
+    NoGrad off;
+    Tensor source = contiguous(x.detach(), at);
+    copy_bytes(out.raw(), device, source.raw(), x.device(),
+               static_cast<size_t>(x.numel()) * size_of(x.dtype()));
+  }
+  return record(std::move(out), "to_device", at, {x}, {},
+                [from = x.device()](const Tensor& g, const Saved&) {
+                  return Gradients{to_device(g, from)};
+                });
 }
 
 Tensor Tensor::contiguous(Caller at) const { return strata::contiguous(*this, at); }
@@ -77,7 +90,7 @@ void copy_(const Tensor& x, const Tensor& y, Caller at) {
   check_no_gradient("copy_", y, at);
   Tensor source = disturbs(x, y) ? clone(y.detach(), at) : y;
   auto args = elementwise_args(x, {&source}, compute_type(x.dtype()));
-  on(x.device(), "copy_", at, cpu::copy, args);
+  on(x.device(), "copy_", at, cpu::copy, gpu::copy, args);
   note_write(x, "copy_", at);
 }
 
@@ -89,7 +102,7 @@ void add_(const Tensor& x, const Tensor& y, double scale, Caller at) {
   Tensor source = disturbs(x, y) ? clone(y.detach(), at) : y;
   auto args = elementwise_args(x, {&x, &source}, compute_type(x.dtype()));
   args.parameter[0] = scale;
-  on(x.device(), "add_", at, cpu::binary, scale == 1.0 ? Binary::add : Binary::add_scaled, args);
+  on(x.device(), "add_", at, cpu::binary, gpu::binary, scale == 1.0 ? Binary::add : Binary::add_scaled, args);
   note_write(x, "add_", at);
 }
 
@@ -99,7 +112,7 @@ void mul_(const Tensor& x, double factor, Caller at) {
   check_whole("mul_", x, factor, at);
   auto args = elementwise_args(x, {&x}, compute_type(x.dtype()));
   NumberOperand number(args, factor, 2);
-  on(x.device(), "mul_", at, cpu::binary, Binary::mul, args);
+  on(x.device(), "mul_", at, cpu::binary, gpu::binary, Binary::mul, args);
   note_write(x, "mul_", at);
 }
 
@@ -109,7 +122,7 @@ void fill_(const Tensor& x, double value, Caller at) {
   check_whole("fill_", x, value, at);
   auto args = elementwise_args(x, {}, compute_type(x.dtype()));
   args.parameter[0] = value;
-  on(x.device(), "fill_", at, cpu::fill, args);
+  on(x.device(), "fill_", at, cpu::fill, gpu::fill, args);
   note_write(x, "fill_", at);
 }
 

@@ -84,7 +84,7 @@ void Optimizer::for_each_batch(Caller at, Update&& update) {
         for (size_t s = 0; s < state_names_.size(); ++s) {
           if (state_names_[s].empty()) continue;
           DType dtype = p.dtype() == DType::f64 ? DType::f64 : DType::f32;
-          if (!slot.state[s].defined()) slot.state[s] = zeros(p.shape(), dtype);
+          if (!slot.state[s].defined()) slot.state[s] = zeros(p.shape(), dtype, p.device());
           if (slot.state[s].dtype() != dtype) {
             fail(name(), at,
                  "'{}' has become {} since its first update, while its state is {}; make the "
