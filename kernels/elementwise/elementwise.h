@@ -103,6 +103,10 @@ struct ElementwiseArgs {
   void* data[max_operands];
   DType dtype[max_operands];
   DType compute;  // the type the kernel works in: f64, f32 or an integer type, never 16 bits
+  // Operands that are one number: bit k of `numbers` is set, number[k] holds it as dtype[k], and
+  // data[k] points at a copy in host memory, which kernels on the gpu must not follow.
+  uint8_t numbers = 0;
+  alignas(8) unsigned char number[max_operands][8];
   double parameter[2];
 };
 

@@ -15,15 +15,24 @@
 
 namespace strata::gpu {
 
-// How 16-byte chunks are permuted in shared memory, so that the rows of a tile fall into different
-// banks: within every 8 lines of 128 bytes, chunk c of line l lies at c ^ (l & 7) (b128), c ^ (l >>
-// 1 & 3) (b64) ... by the final address: bits 4-6 are xored with bits 7-9 (b128), 4-5 with 7-8
-// (b64), 4 with 7 (b32). A tile begins at a multiple of 1024, 512, 256 bytes, and the inner box is
-// 128, 64, 32 bytes.
+// How the 16-byte chunks of a tile are permuted in shared memory, so that the rows of a column fall
+// into different banks: of the byte address, bits 4-6 are xored with bits 7-9 (b128), 4-5 with 7-8
+// (b64), 4 with 7 (b32). The inner box is then 128, 64 or 32 bytes, and the tile begins where the
+// pattern does, at a multiple of 1024, 512 or 256.
 enum class Swizzle : uint8_t { none, b32, b64, b128 };
 
 constexpr int swizzle_span(Swizzle swizzle) {
   return swizzle == Swizzle::none ? 16 : 16 << static_cast<int>(swizzle);
+}
+
+// Where a byte of a tile lies, from where it would lie without the swizzle; both counted from the
+// beginning of shared memory, or of a tile that is aligned to the pattern.
+constexpr uint32_t swizzled(uint32_t offset, Swizzle swizzle) {
+  return offset ^ (offset >> 7 & ((1u << static_cast<int>(swizzle)) - 1)) << 4;
+}
+// The bytes after which the pattern repeats, to which a tile must be aligned.
+constexpr uint32_t swizzle_pattern(Swizzle swizzle) {
+  return swizzle == Swizzle::none ? 128 : 128u << static_cast<int>(swizzle);
 }
 
 #ifdef __CUDACC__

@@ -36,6 +36,8 @@ struct AsyncOperation {
   std::function<void()> land;
   uint64_t due = 0;
   bool landed = false;
+  std::shared_ptr<AsyncOperation> after;  // a store: reading shared memory, then writing global
+  Site site{"", 0};
 };
 using AsyncPointer = std::shared_ptr<AsyncOperation>;
 
@@ -167,10 +169,11 @@ void run_gang(Gang& gang, uint64_t number);
 void enqueue_async(AsyncPointer operation);
 void land(AsyncOperation& operation);
 
-// ---- barrier.cpp, warp.cpp, cluster.cpp, mbarrier.cpp ----
+// ---- barrier.cpp, warp.cpp, cluster.cpp, mbarrier.cpp, tma.cpp ----
 void leave_barriers(Thread& thread);  // a thread that ends is excused from __syncthreads
 void leave_cluster(Thread& thread);
 void complete_transaction(uint64_t* mbarrier, int64_t bytes, Block& block);
+void check_bulk_stores(const Thread& thread);  // a thread that ends has waited for them
 uint32_t live_lanes(const Thread& thread);
 
 // ---- shared memory (arena.cpp) ----

@@ -18,10 +18,8 @@ void check(const uint64_t* barrier, const char* what, Site site) {
   if (!owner_of(barrier)) fail(fmt::format("{}: the mbarrier is not in shared memory", what), site);
 }
 
-// Uninitialised shared memory is all ones.
 void check_live(const uint64_t* barrier, const char* what, Site site) {
-  const MbarrierBits& bits = mbarrier_bits(barrier);
-  if (!bits.live || bits.expected == 0 || bits.expected == (1u << 20) - 1)
+  if (!is_initialised(mbarrier_bits(barrier)))
     fail(fmt::format("{}: the mbarrier was never initialised (mbarrier_init)", what), site);
 }
 

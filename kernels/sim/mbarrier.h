@@ -21,6 +21,10 @@ inline MbarrierBits& mbarrier_bits(uint64_t* barrier) {
 inline const MbarrierBits& mbarrier_bits(const uint64_t* barrier) {
   return *reinterpret_cast<const MbarrierBits*>(barrier);
 }
+// Uninitialised shared memory is all ones.
+inline bool is_initialised(const MbarrierBits& bits) {
+  return bits.live && bits.expected != 0 && bits.expected != (1u << 20) - 1;
+}
 
 void mbarrier_init(uint64_t* barrier, unsigned arrivals, struct Site site);
 // `arrivals` threads arrive after `bytes` more have been announced.

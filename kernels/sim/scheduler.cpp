@@ -77,15 +77,7 @@ Next pick(Gang& gang, Thread** thread) {
 }
 
 void finish_thread(Gang& gang, Thread& thread) {
-  if (!thread.bulk.empty() || !thread.bulk_groups.empty()) {
-    for (auto& group : thread.bulk_groups)
-      for (AsyncPointer& operation : group)
-        if (!operation->landed)
-          fail(
-              "the thread ended while its bulk copies may still read shared memory; wait for them "
-              "(bulk_wait_read<0>())",
-              thread.site);
-  }
+  check_bulk_stores(thread);
   thread.wait = Wait::done;
   --thread.block->live;
   --gang.live;
