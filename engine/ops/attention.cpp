@@ -152,7 +152,8 @@ Tensor probabilities(const Problem& p, const Tensor& q, const Tensor& k, const T
   Tensor hidden = scalar(-std::numeric_limits<double>::infinity(), compute), largest;
   if (mask.defined() && mask.dtype() != DType::boolean) scores = scores + mask.to(compute);
   if (mask.defined() && mask.dtype() == DType::boolean) scores = where(mask, scores, hidden);
-  if (p.causal) scores = where(tril_mask(p.queries, p.keys, p.keys - p.queries).to(q.device()), scores, hidden);
+  if (p.causal)
+    scores = where(tril_mask(p.queries, p.keys, p.keys - p.queries).to(q.device()), scores, hidden);
   {
     NoGrad off;  // the result does not depend on it
     largest = clamp(max(scores, {-1}, true), -1e30, 1e30);
@@ -193,9 +194,9 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
   Operands operands(p, q, k, v, mask, compute);
   Tensor log_sum_exp = empty({p.samples, p.heads, p.queries}, compute, q.device());
   Tensor wide = empty(q.shape(), compute, q.device());
-  Tensor work = workspace(on(q.device(), op, at, cpu::attention_workspace,
-                             gpu::attention_workspace, operands.shape),
-                          q.device());
+  Tensor work = workspace(
+      on(q.device(), op, at, cpu::attention_workspace, gpu::attention_workspace, operands.shape),
+      q.device());
   on(q.device(), op, at, cpu::attention, gpu::attention,
      AttentionArgs{operands.shape, wide.raw(), log_sum_exp.raw(), work.raw()});
   Tensor out = dense(wide, dtype);

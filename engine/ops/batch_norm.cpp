@@ -124,9 +124,10 @@ Gradients composed_gradient(const Tensor& g, const Saved& s, const BatchNormOpti
   DType compute = compute_type(s[saved_x].dtype());
   Tensor gradient = g.to(compute), x = s[saved_x].to(compute), stats = s[saved_stats];
   if (options.relu) {
-    Tensor out = s[saved_out].defined() ? s[saved_out].detach()
-                                        : apply(dense(s[saved_x], s[saved_x].dtype()),
-                                                s[saved_scale], s[saved_shift], stats, {}, true, Caller{});
+    Tensor out = s[saved_out].defined()
+                     ? s[saved_out].detach()
+                     : apply(dense(s[saved_x], s[saved_x].dtype()), s[saved_scale], s[saved_shift],
+                             stats, {}, true, Caller{});
     gradient = gradient * greater(out, scalar(0, out.dtype())).to(compute);
   }
   Dims axes;

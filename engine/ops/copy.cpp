@@ -20,7 +20,6 @@ Tensor copy_of(const char* op, const Tensor& x, DType type, Caller at) {
 }
 
 void check_fits(const char* op, const Tensor& x, const Tensor& y, Caller at) {
-  check_operands(op, x, y, at);
   Dims shape;
   if (!broadcast(x.shape(), y.shape(), &shape) || shape != x.shape()) {
     fail(op, at, "{} does not broadcast to {}, which is written in place and keeps its shape",
@@ -73,10 +72,9 @@ Tensor to_device(const Tensor& x, Device device, Caller at) {
     copy_bytes(out.raw(), device, source.raw(), x.device(),
                static_cast<size_t>(x.numel()) * size_of(x.dtype()));
   }
-  return record(std::move(out), "to_device", at, {x}, {},
-                [from = x.device()](const Tensor& g, const Saved&) {
-                  return Gradients{to_device(g, from)};
-                });
+  return record(
+      std::move(out), "to_device", at, {x}, {},
+      [from = x.device()](const Tensor& g, const Saved&) { return Gradients{to_device(g, from)}; });
 }
 
 Tensor Tensor::contiguous(Caller at) const { return strata::contiguous(*this, at); }
@@ -85,16 +83,18 @@ Tensor Tensor::to(DType dtype, Caller at) const { return to_dtype(*this, dtype, 
 Tensor Tensor::to(Device device, Caller at) const { return to_device(*this, device, at); }
 
 void copy_(const Tensor& x, const Tensor& y, Caller at) {
+  check_defined("copy_", {&x, &y}, at);
   check_fits("copy_", x, y, at);
   check_writable(x, "copy_", at);
   check_no_gradient("copy_", y, at);
-  Tensor source = disturbs(x, y) ? clone(y.detach(), at) : y;
+  Tensor source = disturbs(x, y) ? clone(y.detach(), at) : y.detach().to(x.device());
   auto args = elementwise_args(x, {&source}, compute_type(x.dtype()));
   on(x.device(), "copy_", at, cpu::copy, gpu::copy, args);
   note_write(x, "copy_", at);
 }
 
 void add_(const Tensor& x, const Tensor& y, double scale, Caller at) {
+  check_operands("add_", x, y, at);
   check_fits("add_", x, y, at);
   check_writable(x, "add_", at);
   check_no_gradient("add_", y, at);
@@ -102,7 +102,8 @@ void add_(const Tensor& x, const Tensor& y, double scale, Caller at) {
   Tensor source = disturbs(x, y) ? clone(y.detach(), at) : y;
   auto args = elementwise_args(x, {&x, &source}, compute_type(x.dtype()));
   args.parameter[0] = scale;
-  on(x.device(), "add_", at, cpu::binary, gpu::binary, scale == 1.0 ? Binary::add : Binary::add_scaled, args);
+  on(x.device(), "add_", at, cpu::binary, gpu::binary,
+     scale == 1.0 ? Binary::add : Binary::add_scaled, args);
   note_write(x, "add_", at);
 }
 

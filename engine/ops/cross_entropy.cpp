@@ -59,8 +59,9 @@ Target checked_target(const char* op, const char* name, const Tensor& x, const T
   }
   NoGrad off;
   Tensor classes = dense(target.detach(), DType::i64);
-  Tensor wrong = logical_or(less(classes, scalar(0, DType::i64)),
-                            greater_equal(classes, scalar(static_cast<double>(x.size(-1)), DType::i64)));
+  Tensor wrong =
+      logical_or(less(classes, scalar(0, DType::i64)),
+                 greater_equal(classes, scalar(static_cast<double>(x.size(-1)), DType::i64)));
   Tensor counted;
   if (ignored) {
     counted = not_equal(classes, scalar(static_cast<double>(*ignored), DType::i64));
@@ -70,8 +71,9 @@ Target checked_target(const char* op, const char* name, const Tensor& x, const T
   if (!capturing(x.device()) && sum(wrong).item() > 0) {
     refuse_target(op, name, x, target, wrong, ignored, at);
   }
-  Tensor count = counted.defined() ? sum(counted).to(DType::f64)
-                                   : full({}, static_cast<double>(classes.numel()), DType::f64, x.device());
+  Tensor count = counted.defined()
+                     ? sum(counted).to(DType::f64)
+                     : full({}, static_cast<double>(classes.numel()), DType::f64, x.device());
   return {classes, reciprocal(clamp(count, 1, std::numeric_limits<double>::infinity()))};
 }
 
@@ -159,9 +161,9 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntr
 
 Tensor nll_loss(const Tensor& log_probabilities, const Tensor& target, Reduction reduction,
                 Caller at) {
-  Tensor indices = checked_target("nll_loss", "log_probabilities", log_probabilities, target,
-                                  std::nullopt, at)
-                       .classes;
+  Tensor indices =
+      checked_target("nll_loss", "log_probabilities", log_probabilities, target, std::nullopt, at)
+          .classes;
   Tensor picked = gather(log_probabilities, -1, indices.unsqueeze(-1), at).squeeze(-1, at);
   if (reduction == Reduction::none) return neg(picked, at);
   if (reduction == Reduction::sum) return neg(sum(picked, {}, false, at), at);

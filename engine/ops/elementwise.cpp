@@ -14,9 +14,8 @@ namespace {
 // The kernel's result, not yet recorded.
 Tensor apply(const char* op, Binary kernel, const Tensor& a, const Tensor& b, DType type,
              Caller at) {
-  Tensor out =
-      empty(a.shape() == b.shape() ? a.shape() : joint_shape(op, a, b, at), type,
-            joint_device(a, b));
+  Tensor out = empty(a.shape() == b.shape() ? a.shape() : joint_shape(op, a, b, at), type,
+                     joint_device(a, b));
   auto args = elementwise_args(out, {&a, &b}, compute_type(type));
   on(out.device(), op, at, cpu::binary, gpu::binary, kernel, args);
   return out;

@@ -20,8 +20,8 @@ inline DType float_type(DType type) { return is_float(type) ? type : DType::f32;
 DType type_with_number(DType type, double number);
 
 void check_defined(const char* op, std::initializer_list<const Tensor*> operands, Caller at);
-// Defined, on one device (a scalar on the cpu also goes with a tensor on the gpu, as a number); throws
-// with both operands described.
+// Defined, on one device (a scalar on the cpu also goes with a tensor on the gpu, as a number);
+// throws with both operands described.
 void check_operands(const char* op, const Tensor& a, const Tensor& b, Caller at);
 // The device of the result: the gpu when one operand is there.
 inline Device joint_device(const Tensor& a, const Tensor& b) {

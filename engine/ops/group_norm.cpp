@@ -40,9 +40,9 @@ Tensor statistics(const Tensor& x, const Sizes& sizes, double epsilon, Caller at
                         sizes.channels, x.dtype()});
   Tensor means = mean_of_channel.reshape(sizes.grouped());
   Tensor group_mean = mean(means, {2}, true);
-  Tensor squares = sum(m2.reshape(sizes.grouped()) +
-                           square(means - group_mean) * static_cast<double>(sizes.rows),
-                       {2});
+  Tensor squares = sum(
+      m2.reshape(sizes.grouped()) + square(means - group_mean) * static_cast<double>(sizes.rows),
+      {2});
   Tensor variance = squares / static_cast<double>(sizes.rows * sizes.width);
   return stack({group_mean.squeeze(2), rsqrt(variance + epsilon)}, 0);
 }

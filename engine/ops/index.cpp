@@ -24,8 +24,9 @@ void check_type(const char* op, const Tensor& index, Caller at) {
 void check_range(const char* op, const Tensor& index, int64_t size, const std::string& what,
                  Caller at) {
   if (capturing(index.device())) return;  // it was looked at when the step was first run
-  int64_t flat = on(index.device(), op, at, cpu::find_bad_index, gpu::find_bad_index, index.raw(), index.dtype(),
-                    index.rank(), index.shape().begin(), index.strides().begin(), size);
+  int64_t flat =
+      on(index.device(), op, at, cpu::find_bad_index, gpu::find_bad_index, index.raw(),
+         index.dtype(), index.rank(), index.shape().begin(), index.strides().begin(), size);
   if (flat < 0) return;
   Dims position = index.shape();
   for (int i = index.rank() - 1; i >= 0; --i) {
@@ -176,7 +177,8 @@ Tensor scatter(const Tensor& x, int wanted, const Tensor& index, const Tensor& s
     }
     if (saved.needs(1)) {
       // Which write won at each place, and so whether this one did.
-      Tensor order = reshape(arange(1, static_cast<double>(index.numel()) + 1).to(index.device()), index.shape(), at);
+      Tensor order = reshape(arange(1, static_cast<double>(index.numel()) + 1).to(index.device()),
+                             index.shape(), at);
       Tensor winner = scatter(zeros(shape, DType::i64, index.device()), axis, index, order, at);
       Tensor won = equal(gather(winner, axis, index, at), order, at);
       Tensor back = gather(g, axis, index, at);
@@ -250,7 +252,8 @@ Tensor one_hot(const Tensor& index, int64_t classes, DType dtype, Caller at) {
   strides.push_back(1);
   Tensor last = make_view(index, places, strides, index.offset());
   Tensor source = make_view(one, places, Dims::filled(places.rank(), 0), 0);
-  on(index.device(), "one_hot", at, cpu::scatter, gpu::scatter, index_args(out, index.rank(), last, source));
+  on(index.device(), "one_hot", at, cpu::scatter, gpu::scatter,
+     index_args(out, index.rank(), last, source));
   return record(std::move(out), "one_hot", at);
 }
 

@@ -86,8 +86,16 @@ std::shared_ptr<const LinearMap> switch_map(const char* name, const char* adjoin
                                             const PoolShape& shape, Caller at) {
   return std::make_shared<LinearMap>(
       LinearMap{name, adjoint_name, pooled_dims(shape), image_dims(shape),
-                [shape, name, at](Device device, DType dtype, const void* values, const void* switches, void* image) { on(device, name, at, cpu::pool_scatter, gpu::pool_scatter, typed(shape, dtype), values, switches, image); },
-                [shape, adjoint_name, at](Device device, DType dtype, const void* image, const void* switches, void* values) { on(device, adjoint_name, at, cpu::pool_gather, gpu::pool_gather, typed(shape, dtype), image, switches, values); },
+                [shape, name, at](Device device, DType dtype, const void* values,
+                                  const void* switches, void* image) {
+                  on(device, name, at, cpu::pool_scatter, gpu::pool_scatter, typed(shape, dtype),
+                     values, switches, image);
+                },
+                [shape, adjoint_name, at](Device device, DType dtype, const void* image,
+                                          const void* switches, void* values) {
+                  on(device, adjoint_name, at, cpu::pool_gather, gpu::pool_gather,
+                     typed(shape, dtype), image, switches, values);
+                },
                 at});
 }
 
@@ -115,11 +123,16 @@ PoolWithSwitches pool_max(const char* op, const Tensor& x, PoolShape shape, bool
 }
 
 Tensor pool_mean(const char* op, const Tensor& x, const PoolShape& shape, Caller at) {
-  auto map = std::make_shared<LinearMap>(
-      LinearMap{op, "avg_pool2d_gradient", image_dims(shape), pooled_dims(shape),
-                [shape, op, at](Device device, DType dtype, const void* image, const void*, void* values) { on(device, op, at, cpu::mean_pool, gpu::mean_pool, typed(shape, dtype), image, values); },
-                [shape, at](Device device, DType dtype, const void* values, const void*, void* image) { on(device, "avg_pool2d_gradient", at, cpu::mean_pool_adjoint, gpu::mean_pool_adjoint, typed(shape, dtype), values, image); },
-                at});
+  auto map = std::make_shared<LinearMap>(LinearMap{
+      op, "avg_pool2d_gradient", image_dims(shape), pooled_dims(shape),
+      [shape, op, at](Device device, DType dtype, const void* image, const void*, void* values) {
+        on(device, op, at, cpu::mean_pool, gpu::mean_pool, typed(shape, dtype), image, values);
+      },
+      [shape, at](Device device, DType dtype, const void* values, const void*, void* image) {
+        on(device, "avg_pool2d_gradient", at, cpu::mean_pool_adjoint, gpu::mean_pool_adjoint,
+           typed(shape, dtype), values, image);
+      },
+      at});
   return detail::apply(map, false, x);
 }
 
@@ -165,9 +178,9 @@ Tensor max_unpool2d(const Tensor& x, const Tensor& switches, int64_t height, int
   }
   Tensor places = detail::dense(switches, DType::i64);
   const int64_t pixels = height * width;
-  const int64_t bad = on(places.device(), op, at, cpu::find_bad_index, gpu::find_bad_index,
-                         places.raw(), places.dtype(), places.rank(), places.shape().begin(),
-                         places.strides().begin(), pixels);
+  const int64_t bad =
+      on(places.device(), op, at, cpu::find_bad_index, gpu::find_bad_index, places.raw(),
+         places.dtype(), places.rank(), places.shape().begin(), places.strides().begin(), pixels);
   if (bad >= 0) {
     fail(op, at, "switch {} is outside the image of {} x {} = {} pixels",
          make_view(places, {}, {}, places.offset() + bad).to_vector<int64_t>()[0], height, width,

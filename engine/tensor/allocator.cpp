@@ -99,8 +99,9 @@ struct Pool {
         fmt::format("[{}] out of {}memory: asked for {}; in use {}, cached {}, peak {}, limit {}; "
                     "largest holders: "
                     "{}. Use a smaller batch, checkpoint activations, or raise the limit",
-                    current_op, device == Device::gpu ? "gpu " : "", mib(bytes), mib(stats.active), mib(stats.cached), mib(stats.peak),
-                    stats.limit ? mib(stats.limit) : "none", who.empty() ? "none of 64 KiB" : who));
+                    current_op, device == Device::gpu ? "gpu " : "", mib(bytes), mib(stats.active),
+                    mib(stats.cached), mib(stats.peak), stats.limit ? mib(stats.limit) : "none",
+                    who.empty() ? "none of 64 KiB" : who));
   }
 };
 

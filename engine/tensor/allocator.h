@@ -3,10 +3,10 @@
 // stay mapped (page faults are what makes large tensors slow elsewhere).
 //
 // Sizes are rounded up to one of eight steps a power of two (at most 12.5 % waste), 64 bytes at
-// least; blocks are aligned to 64 bytes, the width of a cache line and of an AVX-512 register (on the
-// gpu to 256). Each device has a pool of its own. A block of the gpu is handed out again in stream
-// order: what used it before comes earlier in the stream than what will use it next.
-// All functions may be called from any thread.
+// least; blocks are aligned to 64 bytes, the width of a cache line and of an AVX-512 register (on
+// the gpu to 256). Each device has a pool of its own. A block of the gpu is handed out again in
+// stream order: what used it before comes earlier in the stream than what will use it next. All
+// functions may be called from any thread.
 #pragma once
 
 #include <cstddef>

@@ -24,8 +24,8 @@ bool capturing(Device device);
 // Copies between the host and a device, or within one; the host waits where it takes part.
 void copy_bytes(void* to, Device to_device, const void* from, Device from_device, size_t bytes);
 
-// The one place where an op meets a device: calls the kernel of one or the other, which take the same
-// arguments. What the gpu refuses at launch is said with the op and the caller's line.
+// The one place where an op meets a device: calls the kernel of one or the other, which take the
+// same arguments. What the gpu refuses at launch is said with the op and the caller's line.
 template <class Cpu, class Gpu, class... Args>
 decltype(auto) on(Device device, const char* op, Caller at, Cpu&& cpu, Gpu&& gpu, Args&&... args) {
   if (device == Device::cpu) return cpu(std::forward<Args>(args)...);

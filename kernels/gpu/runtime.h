@@ -65,6 +65,8 @@ void fill(void* memory, int byte, size_t bytes, Stream stream);
 // Records what `work` puts into `stream` instead of doing it; replay() does it, with the same
 // addresses.
 Graph capture(Stream stream, const std::function<void()>& work);
+// Whether the stream is inside capture(): then nothing may wait for it.
+bool is_capturing(Stream stream);
 void replay(Graph graph, Stream stream);
 void destroy_graph(Graph graph);
 

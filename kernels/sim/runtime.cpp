@@ -195,6 +195,7 @@ Graph capture(Stream stream, const std::function<void()>& work) {
   captured.capturing = nullptr;
   return graph.release();
 }
+bool is_capturing(Stream stream) { return state(stream).capturing != nullptr; }
 void replay(Graph graph, Stream stream) {
   for (const Work& work : graph->work) enqueue(stream, work);
 }

@@ -11,8 +11,8 @@
 namespace strata::detail {
 
 struct LinearMap {
-  // Reads and writes dense arrays of the type given (f32 or f64) on the device given, which has been
-  // checked.
+  // Reads and writes dense arrays of the type given (f32 or f64) on the device given, which has
+  // been checked.
   using Kernel = std::function<void(Device device, DType dtype, const void* in,
                                     const void* switches, void* out)>;
   const char* name;          // of the op
