@@ -15,7 +15,6 @@
 namespace strata {
 namespace {
 
-using cpu::ConvShape;
 using detail::dense;
 using detail::raw_or_null;
 

@@ -43,7 +43,7 @@ Tensor multiply(const char* op, const Tensor& a, const Tensor& b, const Tensor& 
   Tensor shift = detail::dense(bias, computed);
   memory::Holder holder(op);
   Tensor out = empty(shape, computed, a.device());
-  cpu::GemmArguments g;
+  GemmArguments g;
   g.dtype = computed;
   g.M = left.size(-2);
   g.K = left.size(-1);
@@ -54,7 +54,7 @@ Tensor multiply(const char* op, const Tensor& a, const Tensor& b, const Tensor& 
   g.b = right.raw();
   g.b_row = right.strides()[-2];
   g.b_column = right.strides()[-1];
-  g.bias = raw_or_null(shift);
+  g.epilogue.bias = raw_or_null(shift);
   g.c = out.raw();
   g.batch_rank = shape.rank() - 2;
   for (int i = 0; i < g.batch_rank; ++i) {

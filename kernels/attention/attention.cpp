@@ -62,13 +62,14 @@ void attend(const AttentionArgs& args, const T* transposed, Block b) {
   std::fill(running.sum, running.sum + b.rows, T(0));
   const int64_t limit = visible_keys(s, b.first_query + b.rows - 1);
   const int64_t key_head = b.head / (s.heads / s.key_heads);
-  if (limit == 0) std::fill(summed, summed + b.rows * s.size, T(0));
-  for (b.first_key = 0; b.first_key < limit; b.first_key += key_block) {
+  const int64_t start = first_block_key(s, b.first_query);
+  if (limit <= start) std::fill(summed, summed + b.rows * s.size, T(0));
+  for (b.first_key = start; b.first_key < limit; b.first_key += key_block) {
     b.columns = std::min(key_block, limit - b.first_key);
     block_product(s, b, s.q, transposed, scores);
     for (int64_t i = 0; i < b.rows; ++i) {
       T shrink = softmax_row(s, b, i, scores + i * key_block, running);
-      if (b.first_key == 0 || shrink == 1) continue;
+      if (b.first_key == start || shrink == 1) continue;
       for (int64_t d = 0; d < s.size; ++d) summed[i * s.size + d] *= shrink;
     }
     tile_product<T>({.m = b.rows,
@@ -81,7 +82,7 @@ void attend(const AttentionArgs& args, const T* transposed, Block b) {
                      .b_row = s.v.row,
                      .c = summed,
                      .c_row = s.size,
-                     .add = b.first_key > 0});
+                     .add = b.first_key > start});
   }
   finish(args, b, running, summed);
 }
@@ -109,6 +110,16 @@ size_t attention_workspace(const AttentionShape& s) {
 void attention(const AttentionArgs& args) {
   const AttentionShape& s = args.shape;
   if (s.samples * s.queries * s.heads == 0) return;
+  if (s.query_offsets) {
+    for_each_packed_sample(s, [&](const AttentionShape& one, int64_t query, int64_t) {
+      AttentionArgs a = args;
+      a.shape = one;
+      a.out = static_cast<char*>(args.out) + query * s.heads * s.size * size_of(s.dtype);
+      a.log_sum_exp = static_cast<char*>(args.log_sum_exp) + query * s.heads * size_of(s.dtype);
+      attention(a);
+    });
+    return;
+  }
   s.dtype == DType::f64 ? attention_typed<double>(args) : attention_typed<float>(args);
 }
 

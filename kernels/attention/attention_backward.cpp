@@ -130,7 +130,7 @@ struct Backward {
     }
   }
   void visit_queries(int64_t sample, int64_t head, int64_t query, bool all) const {
-    for (int64_t key = 0; key < s.keys; key += key_block) {
+    for (int64_t key = first_block_key(s, query); key < s.keys; key += key_block) {
       Block b = block_at(sample, head, query, key);
       if (b.columns > 0) visit(b, true, all);
     }
@@ -139,7 +139,7 @@ struct Backward {
     for (int64_t head = key_head * group(); head < (key_head + 1) * group(); ++head) {
       for (int64_t query = 0; query < s.queries; query += query_block) {
         Block b = block_at(sample, head, query, key);
-        if (b.columns > 0) visit(b, false, true);
+        if (b.columns > 0 && key >= first_block_key(s, query)) visit(b, false, true);
       }
     }
   }
@@ -187,6 +187,25 @@ size_t attention_gradient_workspace(const AttentionShape& s) {
 
 void attention_gradient(const AttentionGradientArgs& args) {
   const AttentionShape& s = args.shape;
+  if (s.query_offsets) {
+    for_each_packed_sample(s, [&](const AttentionShape& one, int64_t query, int64_t key) {
+      auto rows = [&](auto* data, int64_t row, int64_t width) {
+        using Byte = std::conditional_t<std::is_const_v<std::remove_pointer_t<decltype(data)>>,
+                                        const char, char>;
+        return data ? static_cast<Byte*>(data) + row * width * size_of(s.dtype) : nullptr;
+      };
+      AttentionGradientArgs a = args;
+      a.shape = one;
+      a.dout.data = rows(args.dout.data, query, args.dout.row);
+      a.out = rows(args.out, query, s.heads * s.size);
+      a.log_sum_exp = rows(args.log_sum_exp, query, s.heads);
+      a.dq = rows(args.dq, query, s.heads * s.size);
+      a.dk = rows(args.dk, key, s.key_heads * s.size);
+      a.dv = rows(args.dv, key, s.key_heads * s.size);
+      attention_gradient(a);
+    });
+    return;
+  }
   if (s.dtype == DType::f64) {
     Backward<double>(args).run();
   } else {

@@ -84,9 +84,41 @@ struct Block {
   int64_t sample, head, first_query, rows, first_key, columns;
 };
 
-// Keys that query t may see when causal; all of them otherwise.
+// Query t sees keys first_visible_key to visible_keys, which may be none.
 inline int64_t visible_keys(const AttentionShape& s, int64_t t) {
-  return s.causal ? std::clamp<int64_t>(t + 1 + s.keys - s.queries, 0, s.keys) : s.keys;
+  if (!s.causal && s.window < 0) return s.keys;
+  return std::clamp<int64_t>(t + 1 + s.keys - s.queries + (s.causal ? 0 : s.window), 0, s.keys);
+}
+inline int64_t first_visible_key(const AttentionShape& s, int64_t t) {
+  return s.window < 0 ? 0 : std::clamp<int64_t>(t + s.keys - s.queries - s.window, 0, s.keys);
+}
+// The first key of the first block that query t needs.
+inline int64_t first_block_key(const AttentionShape& s, int64_t t) {
+  return first_visible_key(s, t) / key_block * key_block;
+}
+
+// Calls body(shape of the sample alone, its first query row, its first key row) for each sample of
+// a packed problem.
+template <class Body>
+void for_each_packed_sample(const AttentionShape& s, Body&& body) {
+  const size_t element = size_of(s.dtype);
+  auto from_row = [&](const HeadArray& x, int64_t row) {
+    HeadArray y = x;
+    y.data = static_cast<const char*>(x.data) + static_cast<size_t>(row * x.row) * element;
+    return y;
+  };
+  for (int64_t n = 0; n < s.samples; ++n) {
+    const int64_t query = s.query_offsets[n], key = s.key_offsets[n];
+    AttentionShape one = s;
+    one.samples = 1;
+    one.queries = s.query_offsets[n + 1] - query;
+    one.keys = s.key_offsets[n + 1] - key;
+    one.q = from_row(s.q, query);
+    one.k = from_row(s.k, key);
+    one.v = from_row(s.v, key);
+    one.query_offsets = one.key_offsets = nullptr;
+    body(one, query, key);
+  }
 }
 
 // Scores of row i of the block that the query may see: their count, after the mask was applied.
@@ -94,6 +126,8 @@ template <class T>
 int64_t mask_row(const AttentionShape& s, const Block& b, int64_t i, T* scores) {
   const int64_t t = b.first_query + i;
   const int64_t n = std::clamp<int64_t>(visible_keys(s, t) - b.first_key, 0, b.columns);
+  const int64_t hidden = std::clamp<int64_t>(first_visible_key(s, t) - b.first_key, 0, n);
+  std::fill(scores, scores + hidden, -std::numeric_limits<T>::infinity());
   if (s.mask_kind == MaskKind::none) return n;
   const int64_t step = s.mask_strides[3];
   const int64_t at = b.sample * s.mask_strides[0] + b.head * s.mask_strides[1] +

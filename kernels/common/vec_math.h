@@ -18,7 +18,13 @@
 #include <cstdint>
 #include <limits>
 
+#include "kernels/common/host_device.h"
+
+#ifdef __CUDACC__
+#define STRATA_INLINE STRATA_HOST_DEVICE __forceinline__
+#else
 #define STRATA_INLINE [[gnu::always_inline]] inline
+#endif
 
 namespace strata::math {
 

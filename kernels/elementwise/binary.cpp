@@ -5,6 +5,8 @@
 namespace strata::cpu {
 namespace {
 
+using namespace functions;
+
 template <class T, class F>
 void row(int64_t n, const Run& run) {
   if constexpr (std::is_constructible_v<F, const double*>) {

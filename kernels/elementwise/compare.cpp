@@ -5,6 +5,8 @@
 namespace strata::cpu {
 namespace {
 
+using namespace functions;
+
 template <class F>
 Row two(DType type) {
   return visit(type, []<class T>(Type<T>) -> Row {

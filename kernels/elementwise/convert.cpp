@@ -1,8 +1,6 @@
 // Copies with conversion of the element type: all 64 pairs, and the 16-bit floats by the vector
 // instructions of the machine where it has them.
-#include <cmath>
-#include <limits>
-
+#include "kernels/elementwise/cast.h"
 #include "kernels/elementwise/loop.h"
 #ifdef __F16C__
 #include <immintrin.h>
@@ -10,25 +8,6 @@
 
 namespace strata::cpu {
 namespace {
-
-template <class To, class From>
-inline To cast(From value) {
-  using Wide = Compute<From>;
-  Wide wide = static_cast<Wide>(value);
-  if constexpr (std::is_same_v<To, From>) {
-    return value;
-  } else if constexpr (std::is_same_v<To, bool>) {
-    return wide != Wide(0);
-  } else if constexpr (std::is_floating_point_v<Wide> && std::is_integral_v<To>) {
-    constexpr To low = std::numeric_limits<To>::min(), high = std::numeric_limits<To>::max();
-    if (wide != wide) return To(0);
-    if (wide <= static_cast<Wide>(low)) return low;
-    if (wide >= static_cast<Wide>(high)) return high;  // 2^63 - 1 becomes 2^63, which is too large
-    return static_cast<To>(wide);
-  } else {
-    return static_cast<To>(static_cast<Compute<To>>(wide));
-  }
-}
 
 #ifdef __F16C__
 int64_t convert_vector(int64_t n, const f16* in, float* out) {

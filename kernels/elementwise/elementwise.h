@@ -130,4 +130,16 @@ void convert(int64_t n, const void* in, DType in_type, int64_t in_stride, void* 
              int64_t out_stride);
 
 }  // namespace cpu
+
+// The same on the current stream; pointers are device memory (numbers are taken by value).
+// Integers and moved elements have the CPU's bits; functions of floats may differ in the last few.
+namespace gpu {
+void unary(Unary op, cpu::ElementwiseArgs& args);
+void binary(Binary op, cpu::ElementwiseArgs& args);
+void compare(Compare op, cpu::ElementwiseArgs& args);
+void where(cpu::ElementwiseArgs& args);
+void copy(cpu::ElementwiseArgs& args);
+void fill(cpu::ElementwiseArgs& args);
+}  // namespace gpu
+
 }  // namespace strata

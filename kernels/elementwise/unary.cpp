@@ -7,6 +7,8 @@
 namespace strata::cpu {
 namespace {
 
+using namespace functions;
+
 template <class T, class F>
 void row(int64_t n, const Run& run) {
   if constexpr (std::is_constructible_v<F, const double*>) {
@@ -16,21 +18,12 @@ void row(int64_t n, const Run& run) {
   }
 }
 
-template <class T>
-struct Clamp {
-  T low, high;
-  explicit Clamp(const double* p) {
-    convert(1, p, DType::f64, 0, &low, dtype_of<T>(), 0);
-    convert(1, p + 1, DType::f64, 0, &high, dtype_of<T>(), 0);
-  }
-  T operator()(T x) const { return x < low ? low : x > high ? high : x; }
-};
-
-struct Sin {
+// The sine of moderate arguments alone, which vectorises.
+struct SinModerate {
   float operator()(float x) const { return math::sin_moderate(x); }
   double operator()(double x) const { return std::sin(x); }
 };
-struct Cos {
+struct CosModerate {
   float operator()(float x) const { return math::cos_moderate(x); }
   double operator()(double x) const { return std::cos(x); }
 };
@@ -123,9 +116,9 @@ Row row_for(Unary op, DType type) {
     case Unary::reciprocal:
       return of_float<Reciprocal>(type);
     case Unary::sin:
-      return type == DType::f64 ? row<double, Sin> : trigonometric_row<Sin>;
+      return type == DType::f64 ? row<double, Sin> : trigonometric_row<SinModerate>;
     case Unary::cos:
-      return type == DType::f64 ? row<double, Cos> : trigonometric_row<Cos>;
+      return type == DType::f64 ? row<double, Cos> : trigonometric_row<CosModerate>;
     case Unary::tanh:
       return of_float<Tanh>(type);
     case Unary::sigmoid:

@@ -3,64 +3,27 @@
 #include "kernels/gemm/gemm.h"
 
 #include <algorithm>
+#include <stdexcept>
+#include <string>
 
 #include "kernels/dnnl/primitive.h"
+#include "kernels/gemm/epilogue_loops.h"
 #include "kernels/gemm/loops.h"
 
 namespace strata::cpu {
 namespace {
 
-int64_t batch_count(const GemmArguments& g) {
-  int64_t count = 1;
-  for (int i = 0; i < g.batch_rank; ++i) count *= g.batch[i];
-  return count;
-}
-
-// The stride along an axis of size 1 means nothing: it is set to what a row-major matrix has.
-void normalize(int64_t rows, int64_t columns, int64_t* row, int64_t* column) {
-  if (columns == 1) *column = 1;
-  if (rows == 1) *row = *column == 1 ? columns : 1;
-}
-
-// Batch axes that a and b both step through evenly become one; size-1 axes go; and when b is the
-// same for all of the innermost batch axis and a's rows run on, that axis becomes rows.
-GemmArguments simplify(const GemmArguments& g) {
-  GemmArguments s = g;
-  s.batch_rank = 0;
-  for (int i = 0; i < g.batch_rank; ++i) {
-    if (g.batch[i] == 1) continue;
-    int last = s.batch_rank - 1;
-    if (last >= 0 && s.a_batch[last] == g.a_batch[i] * g.batch[i] &&
-        s.b_batch[last] == g.b_batch[i] * g.batch[i]) {
-      s.batch[last] *= g.batch[i];
-      s.a_batch[last] = g.a_batch[i];
-      s.b_batch[last] = g.b_batch[i];
-      continue;
-    }
-    s.batch[s.batch_rank] = g.batch[i];
-    s.a_batch[s.batch_rank] = g.a_batch[i];
-    s.b_batch[s.batch_rank++] = g.b_batch[i];
-  }
-  for (int last = s.batch_rank - 1; last >= 0 && s.b_batch[last] == 0; last = s.batch_rank - 1) {
-    if (s.M != 1 && s.a_batch[last] != s.M * s.a_row) break;
-    if (s.M == 1) s.a_row = s.a_batch[last];
-    s.M *= s.batch[last];
-    --s.batch_rank;
-  }
-  normalize(s.M, s.K, &s.a_row, &s.a_column);
-  normalize(s.K, s.N, &s.b_row, &s.b_column);
-  return s;
-}
+bool has_relu(const GemmArguments& g) { return g.epilogue.activation == Activation::relu; }
 
 template <class T>
 void finish(const GemmArguments& g, T* c, int64_t rows) {
-  const T* bias = static_cast<const T*>(g.bias);
-  if (!bias && !g.relu) return;
+  const T* bias = static_cast<const T*>(g.epilogue.bias);
+  if (!bias && !has_relu(g)) return;
   for (int64_t i = 0; i < rows; ++i, c += g.N) {
     if (bias) {
       for (int64_t j = 0; j < g.N; ++j) c[j] += bias[j];
     }
-    if (g.relu) {
+    if (has_relu(g)) {
       for (int64_t j = 0; j < g.N; ++j) c[j] = std::max(c[j], T(0));
     }
   }
@@ -156,13 +119,14 @@ Product make_product(const GemmArguments& g) {
   auto a_layout = onednn::layout(a, a_strides), b_layout = onednn::layout(b, b_strides);
   auto c_layout = onednn::row_major(c), bias_layout = onednn::row_major(bias);
   try {
-    auto description = onednn::describe_matmul(a_layout, b_layout, g.bias ? &bias_layout : nullptr,
-                                               c_layout, {.relu = g.relu});
+    auto description =
+        onednn::describe_matmul(a_layout, b_layout, g.epilogue.bias ? &bias_layout : nullptr,
+                                c_layout, {.relu = has_relu(g)});
     if (onednn::is_reference(description)) return {};
     std::vector<onednn::Prepared::Argument> arguments = {
         {DNNL_ARG_SRC, a_layout}, {DNNL_ARG_WEIGHTS, b_layout}, {DNNL_ARG_DST, c_layout}};
-    if (g.bias) arguments.push_back({DNNL_ARG_BIAS, bias_layout});
-    return {{dnnl::matmul(description), arguments}, g.bias != nullptr};
+    if (g.epilogue.bias) arguments.push_back({DNNL_ARG_BIAS, bias_layout});
+    return {{dnnl::matmul(description), arguments}, g.epilogue.bias != nullptr};
   } catch (const dnnl::error&) {
     return {};  // not implemented for these strides
   }
@@ -176,12 +140,12 @@ bool gemm_primitive(const GemmArguments& g) {
   static thread_local onednn::Cache<Product> cache;
   onednn::Key key(0);
   key << g.M << g.N << g.K << g.a_row << g.a_column << g.b_row << g.b_column;
-  key << (g.bias != nullptr) * 2 + g.relu << g.batch_rank;
+  key << (g.epilogue.bias != nullptr) * 2 + has_relu(g) << g.batch_rank;
   for (int i = 0; i < g.batch_rank; ++i) key << g.batch[i] << g.a_batch[i] << g.b_batch[i];
   Product& product = cache.find_or_make(key, [&] { return make_product(g); });
   if (!product.primitive) return false;
   if (product.has_bias) {
-    product.primitive.run({g.a, g.b, g.c, g.bias});
+    product.primitive.run({g.a, g.b, g.c, g.epilogue.bias});
   } else {
     product.primitive.run({g.a, g.b, g.c});
   }
@@ -204,11 +168,7 @@ void fill_empty(const GemmArguments& g) {
   finish(g, c, rows);
 }
 
-}  // namespace
-
-void gemm(const GemmArguments& arguments) {
-  if (arguments.M == 0 || arguments.N == 0 || batch_count(arguments) == 0) return;
-  GemmArguments g = simplify(arguments);
+void product(const GemmArguments& g) {
   switch (g.dtype) {
     case DType::f64:
       return g.K == 0 ? fill_empty<double>(g) : gemm_loops<double>(g);
@@ -216,9 +176,21 @@ void gemm(const GemmArguments& arguments) {
       return g.K == 0 ? fill_empty<uint64_t>(g) : gemm_loops<uint64_t>(g);
     case DType::i32:
       return g.K == 0 ? fill_empty<uint32_t>(g) : gemm_loops<uint32_t>(g);
-    default:
+    case DType::f32:
       return g.K == 0 ? fill_empty<float>(g) : gemm_f32(g);
+    default:
+      throw std::invalid_argument(std::string("cpu::gemm has no product of ") + name_of(g.dtype) +
+                                  "; convert the operands to f32");
   }
+}
+
+}  // namespace
+
+void gemm(const GemmArguments& arguments) {
+  if (arguments.M == 0 || arguments.N == 0 || batch_count(arguments) == 0) return;
+  GemmArguments g = simplify(arguments);
+  if (finished_with_product(g.epilogue)) return product(g);
+  finish_apart(g, product);
 }
 
 }  // namespace strata::cpu

@@ -9,3 +9,6 @@
 #include "kernels/gpu/ptx/async_copy.h"
 #include "kernels/gpu/ptx/barrier.h"
 #include "kernels/gpu/ptx/cluster.h"
+#include "kernels/gpu/ptx/matrix.h"
+#include "kernels/gpu/ptx/tma.h"
+#include "kernels/gpu/ptx/wgmma.h"

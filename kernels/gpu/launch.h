@@ -83,7 +83,7 @@ void launch(const LaunchConfig& config, A&&... arguments) {
   detail::launch_as<Kernel>(Kernel, config, std::forward<A>(arguments)...);
 }
 
-inline unsigned divide_up(int64_t total, int64_t size) {
+constexpr unsigned divide_up(int64_t total, int64_t size) {
   return static_cast<unsigned>((total + size - 1) / size);
 }
 

@@ -60,7 +60,7 @@ size_t free_memory();
 void copy_to_device(void* to, const void* from, size_t bytes, Stream stream);
 void copy_to_host(void* to, const void* from, size_t bytes, Stream stream);
 void copy_on_device(void* to, const void* from, size_t bytes, Stream stream);
-void fill(void* memory, int byte, size_t bytes, Stream stream);
+void fill_bytes(void* memory, int byte, size_t bytes, Stream stream);
 
 // Records what `work` puts into `stream` instead of doing it; replay() does it, with the same
 // addresses.

@@ -46,3 +46,16 @@ int64_t find_bad_index(const void* index, DType type, int rank, const int64_t* s
                        const int64_t* strides, int64_t size);
 
 }  // namespace strata::cpu
+
+// The same on the current stream, with the same bits, whatever the rung; target, source and index
+// are device memory.
+namespace strata::gpu {
+
+void gather(const cpu::IndexArgs& args);
+void scatter(const cpu::IndexArgs& args);
+void scatter_add(const cpu::IndexArgs& args);
+// Waits for the stream. While it is being captured nothing can be looked at: -1.
+int64_t find_bad_index(const void* index, DType type, int rank, const int64_t* shape,
+                       const int64_t* strides, int64_t size);
+
+}  // namespace strata::gpu

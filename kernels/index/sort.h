@@ -26,3 +26,8 @@ struct SortArgs {
 void sort(const SortArgs& args);
 
 }  // namespace strata::cpu
+
+// The same on the current stream, with the same bits; x, values and indices are device memory.
+namespace strata::gpu {
+void sort(const cpu::SortArgs& args);
+}

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 
 #include "kernels/common/parallel.h"
 #include "kernels/common/vec_math.h"
@@ -64,12 +65,13 @@ void backward_row(const CrossEntropyGradientArgs& args, int64_t r) {
   const C m = static_cast<const C*>(args.largest)[r], l = static_cast<const C*>(args.log_sum)[r];
   const C g = static_cast<C>(args.gradient[r * args.gradient_stride]);
   const C share = static_cast<C>(args.smoothing), even = share / static_cast<C>(n);
+  const C wanted = static_cast<C>(x[target]);
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
     dx[i] = g * (math::exp((static_cast<C>(x[i]) - m) - l) - even);
   }
   // Worked out again, since a 16-bit dx has already been rounded.
-  dx[target] = g * (math::exp((static_cast<C>(x[target]) - m) - l) - even - (1 - share));
+  dx[target] = g * (math::exp((wanted - m) - l) - even - (1 - share));
 }
 
 }  // namespace
@@ -86,6 +88,18 @@ void cross_entropy_gradient(const CrossEntropyGradientArgs& args) {
   visit_float(args.dtype, [&]<class T>(Type<T>) {
     for_each_row(args.rows, args.classes, [&](int64_t r) { backward_row<T>(args, r); });
   });
+}
+
+void cross_entropy_in_place(const CrossEntropyInPlaceArgs& args) {
+  if (args.rows * args.classes == 0) return;
+  const size_t bytes = (args.dtype == DType::f64 ? 8 : 4) * static_cast<size_t>(args.rows);
+  const auto largest = std::make_unique_for_overwrite<unsigned char[]>(bytes);
+  const auto log_sum = std::make_unique_for_overwrite<unsigned char[]>(bytes);
+  cross_entropy({args.logits, args.target, args.loss, largest.get(), log_sum.get(), args.rows,
+                 args.classes, args.smoothing, args.ignore_index, args.dtype});
+  cross_entropy_gradient({args.logits, args.target, largest.get(), log_sum.get(), args.gradient,
+                          args.gradient_stride, args.logits, args.rows, args.classes,
+                          args.smoothing, args.ignore_index, args.dtype});
 }
 
 }  // namespace strata::cpu

@@ -40,9 +40,31 @@ struct CrossEntropyGradientArgs {
   DType dtype = DType::f32;
 };
 
+// Both at once, where the logits are not needed afterwards: dx takes their place, and nothing is
+// saved between the passes. On the GPU a row is read once and written once (rung.h).
+struct CrossEntropyInPlaceArgs {
+  void* logits = nullptr;            // [rows, C]; dx afterwards
+  const int64_t* target = nullptr;   // [rows]
+  void* loss = nullptr;              // [rows], of the compute type
+  const double* gradient = nullptr;  // g of row r is gradient[r * gradient_stride]
+  int64_t gradient_stride = 0;
+  int64_t rows = 0, classes = 0;
+  double smoothing = 0;
+  int64_t ignore_index = -100;
+  DType dtype = DType::f32;
+};
+
 namespace cpu {
 void cross_entropy(const CrossEntropyArgs& args);
+// dx may be the logits.
 void cross_entropy_gradient(const CrossEntropyGradientArgs& args);
+void cross_entropy_in_place(const CrossEntropyInPlaceArgs& args);
 }  // namespace cpu
+// `target` and `gradient` lie in device memory, too.
+namespace gpu {
+void cross_entropy(const CrossEntropyArgs& args);
+void cross_entropy_gradient(const CrossEntropyGradientArgs& args);
+void cross_entropy_in_place(const CrossEntropyInPlaceArgs& args);
+}  // namespace gpu
 
 }  // namespace strata

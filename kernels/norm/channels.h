@@ -86,5 +86,12 @@ void channel_affine(const ChannelAffineArgs& args);
 void channel_gradient_sums(const ChannelGradientSumsArgs& args);
 void channel_gradient(const ChannelGradientArgs& args);
 }  // namespace cpu
+// The same on the GPU (channel_maps.cu, channel_sums.cu); sums combine in an order of their own.
+namespace gpu {
+void channel_moments(const ChannelMomentsArgs& args);
+void channel_affine(const ChannelAffineArgs& args);
+void channel_gradient_sums(const ChannelGradientSumsArgs& args);
+void channel_gradient(const ChannelGradientArgs& args);
+}  // namespace gpu
 
 }  // namespace strata

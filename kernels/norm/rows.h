@@ -8,7 +8,8 @@
 //
 // A row is one thread's work; dscale and dshift are summed over fixed chunks of rows that combine
 // in order, so results do not depend on the thread count. Cost: x (and dy) are read from memory
-// once (a row stays in the cache between the passes over it), y or dx written once.
+// once (a row stays in the cache between the passes over it), y or dx written once. The GPU's rungs
+// (rung.h) move as much, up to the row lengths that their files state.
 #pragma once
 
 #include <cstdint>
@@ -48,5 +49,9 @@ namespace cpu {
 void row_norm(const RowNormArgs& args);
 void row_norm_gradient(const RowNormGradientArgs& args);
 }  // namespace cpu
+namespace gpu {
+void row_norm(const RowNormArgs& args);
+void row_norm_gradient(const RowNormGradientArgs& args);
+}  // namespace gpu
 
 }  // namespace strata

@@ -12,6 +12,10 @@ PoolAxis sliding_axis(int64_t in, int64_t out, int64_t window, int64_t stride, i
                       bool count_padding) {
   PoolAxis axis;
   axis.in = in;
+  axis.window = window;
+  axis.stride = stride;
+  axis.before = before;
+  axis.count_padding = count_padding;
   for (int64_t i = 0; i < out; ++i) {
     int64_t start = i * stride - before;
     axis.begin.push_back(std::max<int64_t>(start, 0));

@@ -25,6 +25,9 @@ struct PoolAxis {
   int64_t in = 0;
   std::vector<int64_t> begin, end, divisor;
   int64_t largest = 0;  // size of the largest window
+  // How the lists were made, from which a GPU makes them again; window 0: adaptive.
+  int64_t window = 0, stride = 0, before = 0;
+  bool count_padding = false;
 
   int64_t out() const { return static_cast<int64_t>(begin.size()); }
 };
@@ -57,3 +60,17 @@ void mean_pool(const PoolShape& shape, const void* x, void* out);
 void mean_pool_adjoint(const PoolShape& shape, const void* values, void* image);
 
 }  // namespace strata::cpu
+
+// The same on the current stream, with the CPU's order of additions; arrays are device memory. Made
+// for axes of sliding_axis() and adaptive_axis().
+namespace strata::gpu {
+
+void max_pool(const cpu::PoolShape& shape, const void* x, void* out, void* switches);
+void pool_scatter(const cpu::PoolShape& shape, const void* values, const void* switches,
+                  void* image);
+void pool_gather(const cpu::PoolShape& shape, const void* image, const void* switches,
+                 void* values);
+void mean_pool(const cpu::PoolShape& shape, const void* x, void* out);
+void mean_pool_adjoint(const cpu::PoolShape& shape, const void* values, void* image);
+
+}  // namespace strata::gpu

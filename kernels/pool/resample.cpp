@@ -1,34 +1,27 @@
 #include "kernels/pool/resample.h"
 
-#include <cmath>
-
 #include "kernels/pool/channels.h"
 
 namespace strata::cpu {
 
-ResampleAxis nearest_axis(int64_t in, int64_t out) {
+namespace {
+
+ResampleAxis make_axis(ResampleAxis::Kind kind, int64_t in, int64_t out) {
   ResampleAxis axis;
+  axis.kind = kind;
   axis.in = in;
-  for (int64_t i = 0; i < out; ++i) axis.taps.push_back({i * in / out, i * in / out, 0.0});
+  for (int64_t i = 0; i < out; ++i) axis.taps.push_back(taps_of(kind, in, out, i));
   return axis;
 }
 
+}  // namespace
+
+ResampleAxis nearest_axis(int64_t in, int64_t out) {
+  return make_axis(ResampleAxis::Kind::nearest, in, out);
+}
 ResampleAxis linear_axis(int64_t in, int64_t out, bool align_corners) {
-  ResampleAxis axis;
-  axis.in = in;
-  double size = static_cast<double>(in), outputs = static_cast<double>(out);
-  for (int64_t i = 0; i < out; ++i) {
-    double place = static_cast<double>(i);
-    if (align_corners) {
-      place = out > 1 ? place * (size - 1) / (outputs - 1) : 0;
-    } else {
-      place = std::max((place + 0.5) * size / outputs - 0.5, 0.0);
-    }
-    int64_t first = std::min(static_cast<int64_t>(place), in - 1);
-    int64_t second = std::min(first + 1, in - 1);
-    axis.taps.push_back({first, second, second > first ? place - static_cast<double>(first) : 0});
-  }
-  return axis;
+  using Kind = ResampleAxis::Kind;
+  return make_axis(align_corners ? Kind::linear_corners : Kind::linear, in, out);
 }
 
 namespace {

@@ -14,6 +14,7 @@
 #include "kernels/sim/cuda.h"
 #include "kernels/sim/fiber.h"
 #include "kernels/sim/simulator.h"
+#include "kernels/sim/wgmma.h"
 
 namespace strata::sim {
 
@@ -57,7 +58,7 @@ struct Thread {
   std::vector<uint32_t> copy_groups;  // copies up to the end of each committed group
   std::vector<AsyncPointer> bulk;     // bulk stores since the last commit
   std::vector<std::vector<AsyncPointer>> bulk_groups;
-  uint64_t wgmma_issued = 0;
+  uint64_t wgmma_issued = 0, wgmma_committed = 0;
   std::vector<uint64_t> wgmma_groups;  // wgmma_issued at each commit
   bool wgmma_fenced = false;
   uint64_t proxy_fences = 0;
@@ -84,20 +85,32 @@ struct Barrier {
   std::array<int, 3> result{};      // of the completed phase
 };
 
-// One wgmma of a warpgroup, complete when all 128 threads have issued it.
+// One wgmma of a warpgroup. It runs when all 128 threads have issued it and its moment has come.
 struct WgmmaOperation {
-  std::function<void(float* const*)> run;  // the 128 threads' accumulators
+  enum class Moment : uint8_t { issue, commit, wait };
+
+  WgmmaShape shape;
+  uint64_t a = 0, b = 0;  // descriptors
+  bool a_in_registers = false;
+  uint32_t a_registers[128][4];
   float* accumulators[128];
-  uint64_t key;  // what all threads must agree on
-  Site site;
-  int issued = 0;
-  bool done = false;
+  Site site{"", 0};
+  uint16_t first = 0;  // the thread that issued it first
+  int issued = 0;      // threads
+  Moment moment = Moment::wait;
+  uint64_t ticket = 0;  // the tracer's
+};
+struct WgmmaCommit {
+  uint64_t upto = 0;  // operations issued before it
+  int committed = 0;  // threads
 };
 struct Warpgroup {
-  std::deque<WgmmaOperation> operations;
-  uint64_t first = 0;  // the number of operations.front()
-  uint32_t waiting = 0;
-  uint64_t wanted = 0;
+  std::deque<WgmmaOperation> operations;  // that have not run
+  uint64_t first = 0;                     // the number of operations.front()
+  std::deque<WgmmaCommit> commits;        // that not all threads have made
+  uint64_t first_commit = 0;
+  uint32_t waiting = 0;  // threads
+  uint64_t wanted = 0;   // operations they wait for
   std::vector<uint16_t> waiters;
 };
 
@@ -169,11 +182,12 @@ void run_gang(Gang& gang, uint64_t number);
 void enqueue_async(AsyncPointer operation);
 void land(AsyncOperation& operation);
 
-// ---- barrier.cpp, warp.cpp, cluster.cpp, mbarrier.cpp, tma.cpp ----
+// ---- barrier.cpp, warp.cpp, cluster.cpp, mbarrier.cpp, tma.cpp, wgmma.cpp ----
 void leave_barriers(Thread& thread);  // a thread that ends is excused from __syncthreads
 void leave_cluster(Thread& thread);
 void complete_transaction(uint64_t* mbarrier, int64_t bytes, Block& block);
 void check_bulk_stores(const Thread& thread);  // a thread that ends has waited for them
+void check_wgmma_complete(const Thread& thread);
 uint32_t live_lanes(const Thread& thread);
 
 // ---- shared memory (arena.cpp) ----

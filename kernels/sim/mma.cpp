@@ -95,7 +95,7 @@ void decode_one(uint32_t word, Sum* out) {
   if constexpr (Type == MatrixType::int8)
     for (int i = 0; i < 4; ++i) out[i] = static_cast<int8_t>(word >> (8 * i));
   else
-    decode(Type, &word, 1, out);
+    decode<Type>(&word, 1, out);
 }
 
 // The matrices of a whole tile, row-major. One a host thread.

@@ -175,8 +175,8 @@ void copy_on_device(void* to, const void* from, size_t bytes, Stream stream) {
   check_device(from, bytes, "copy_on_device", "the source");
   enqueue_copy(to, from, bytes, stream);
 }
-void fill(void* memory, int byte, size_t bytes, Stream stream) {
-  check_device(memory, bytes, "fill", "the target");
+void fill_bytes(void* memory, int byte, size_t bytes, Stream stream) {
+  check_device(memory, bytes, "fill_bytes", "the target");
   if (bytes) enqueue(stream, [=] { std::memset(memory, byte, bytes); });
 }
 

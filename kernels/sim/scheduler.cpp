@@ -78,6 +78,7 @@ Next pick(Gang& gang, Thread** thread) {
 
 void finish_thread(Gang& gang, Thread& thread) {
   check_bulk_stores(thread);
+  check_wgmma_complete(thread);
   thread.wait = Wait::done;
   --thread.block->live;
   --gang.live;
@@ -86,9 +87,11 @@ void finish_thread(Gang& gang, Thread& thread) {
   if (config().tracer) config().tracer->thread_ended(thread);
 }
 
-void fiber_entry() {
-  Gang& gang = *gang_of_thread;
-  enter_fiber(gang.main);
+// What fail() throws, so that what the failing thread's stack holds is destroyed.
+struct Failure {};
+
+// Runs threads on this stack, one after another. Leaves by Failure only.
+void run_threads(Gang& gang) {
   Fiber* self = gang.starting;
   for (;;) {
     Thread& thread = *gang.order[gang.started++];
@@ -117,6 +120,16 @@ void fiber_entry() {
   }
 }
 
+void fiber_entry() {
+  Gang& gang = *gang_of_thread;
+  enter_fiber(gang.main);
+  try {
+    run_threads(gang);
+  } catch (const Failure&) {
+  }
+  abandon(gang);
+}
+
 Fiber* start_fiber(Gang& gang) { return gang.starting = gang.fibers.take(fiber_entry); }
 
 void reset_thread(Thread& thread) {
@@ -126,7 +139,7 @@ void reset_thread(Thread& thread) {
   thread.copy_groups.clear();
   thread.bulk.clear();
   thread.bulk_groups.clear();
-  thread.wgmma_issued = 0;
+  thread.wgmma_issued = thread.wgmma_committed = 0;
   thread.wgmma_groups.clear();
   thread.wgmma_fenced = false;
   thread.proxy_fences = 0;
@@ -145,7 +158,8 @@ void reset_block(Block& block) {
   for (Rendezvous& rendezvous : block.rendezvous) rendezvous.arrived = 0;
   for (Warpgroup& group : block.warpgroups) {
     group.operations.clear();
-    group.first = group.wanted = 0;
+    group.commits.clear();
+    group.first = group.first_commit = group.wanted = 0;
     group.waiting = 0;
     group.waiters.clear();
   }
@@ -218,7 +232,7 @@ void fail(std::string message, Site site) {
   Gang& gang = *current->block->gang;
   gang.error = std::move(message);
   gang.error += "\n  at " + place(site) + " in " + name_of(*current);
-  abandon(gang);
+  throw Failure{};
 }
 
 void enqueue_async(AsyncPointer operation) {

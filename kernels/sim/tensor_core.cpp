@@ -1,11 +1,7 @@
 // The arithmetic of the simulated tensor cores; tensor_core.h says what it promises.
 #include "kernels/sim/tensor_core.h"
 
-#include <array>
-#include <bit>
-
 #include "kernels/common/fp8.h"
-#include "kernels/common/numeric.h"
 
 namespace strata::sim {
 
@@ -21,15 +17,6 @@ constexpr std::array<float, 256> table_of() {
   }
   return table;
 }
-constexpr std::array<float, 256> e4m3_table = table_of<fp8_e4m3>(),
-                                 e5m2_table = table_of<fp8_e5m2>();
-
-float half(uint32_t bits) {
-  f16 value;
-  value.bits = static_cast<uint16_t>(bits);
-  return value;
-}
-
 // Width columns of eight rows stay in registers while k runs.
 template <class T, int Width>
 void eight_rows(const T* a, const T* b, T* c, int n, int k) {
@@ -55,33 +42,7 @@ void multiply_add_rows(const T* a, const T* b, T* c, int m, int n, int k) {
 
 }  // namespace
 
-void decode(MatrixType type, const uint32_t* words, int count, float* out) {
-  switch (type) {
-    case MatrixType::bf16:
-      for (int i = 0; i < count; ++i) {
-        out[2 * i] = std::bit_cast<float>(words[i] << 16);
-        out[2 * i + 1] = std::bit_cast<float>(words[i] & 0xffff0000u);
-      }
-      return;
-    case MatrixType::f16:
-      for (int i = 0; i < count; ++i) {
-        out[2 * i] = half(words[i] & 0xffffu);
-        out[2 * i + 1] = half(words[i] >> 16);
-      }
-      return;
-    case MatrixType::tf32:  // what does not fit is truncated
-      for (int i = 0; i < count; ++i) out[i] = std::bit_cast<float>(words[i] & 0xffffe000u);
-      return;
-    case MatrixType::e4m3:
-    case MatrixType::e5m2: {
-      const auto& table = type == MatrixType::e4m3 ? e4m3_table : e5m2_table;
-      for (int i = 0; i < 4 * count; ++i) out[i] = table[words[i / 4] >> (8 * (i % 4)) & 0xffu];
-      return;
-    }
-    case MatrixType::int8:  // not a float: mma.cpp decodes it
-      return;
-  }
-}
+const std::array<float, 256> e4m3_values = table_of<fp8_e4m3>(), e5m2_values = table_of<fp8_e5m2>();
 
 void multiply_add(const float* a, const float* b, float* c, int m, int n, int k) {
   multiply_add_rows(a, b, c, m, n, k);

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 
-#include "kernels/gpu/tensor_map.h"
 #include "kernels/sim/mma.h"
 #include "kernels/sim/site.h"
 
@@ -17,8 +16,8 @@ struct WgmmaShape {
   bool operator==(const WgmmaShape&) const = default;
 };
 
-// Where a tile begins in shared memory; an error when the swizzle's pattern does not begin there.
-uint32_t wgmma_tile_address(const void* tile, gpu::Swizzle swizzle, Site site);
+// Where a tile begins in shared memory: a multiple of 16.
+uint32_t wgmma_tile_address(const void* tile, Site site);
 // a_registers: four registers of A, or null: A lies in shared memory, at descriptor a.
 void wgmma(const WgmmaShape& shape, float* d, uint64_t a, const uint32_t* a_registers, uint64_t b,
            Site site);

@@ -5,7 +5,8 @@
 //   dx = y (dy - sum dy y)                   dx = dy - exp(y) sum dy
 // One row (outer, inner) is one thread's work, so results do not depend on the thread count.
 // A row of -inf only gives NaN; a NaN makes its whole row NaN.
-// Cost: a row that fits in the cache is read and written once.
+// Cost: a row that fits in the cache is read and written once. On the GPU (rung.h) rows (inner = 1)
+// are read once and written once up to 900 thousand elements of 16 bits (sm_90), else read twice.
 #pragma once
 
 #include <cstdint>
@@ -35,5 +36,9 @@ namespace cpu {
 void softmax(const SoftmaxArgs& args);
 void softmax_gradient(const SoftmaxGradientArgs& args);
 }  // namespace cpu
+namespace gpu {
+void softmax(const SoftmaxArgs& args);
+void softmax_gradient(const SoftmaxGradientArgs& args);
+}  // namespace gpu
 
 }  // namespace strata

@@ -15,7 +15,6 @@
 namespace strata::test {
 namespace {
 
-using cpu::ConvShape;
 using Values = std::vector<double>;
 
 class Sweep {

@@ -14,8 +14,6 @@
 namespace strata::test {
 namespace {
 
-using cpu::GemmArguments;
-
 class Sweep {
  public:
   int64_t integer(int64_t low, int64_t high) {  // both included
@@ -77,7 +75,7 @@ Problem random_problem(Sweep& sweep) {
     if (!a_shared) p.a_span *= g.batch[i];
     if (!b_shared) p.b_span *= g.batch[i];
   }
-  g.relu = sweep.chance(2);
+  if (sweep.chance(2)) g.epilogue.activation = Activation::relu;
   return p;
 }
 
@@ -86,11 +84,11 @@ template <class T>
 double error_of(Sweep& sweep, const Problem& p, bool with_bias) {
   GemmArguments g = p.g;
   g.dtype = dtype_of<T>();
-  g.relu &= std::is_floating_point_v<T>;
+  if (!std::is_floating_point_v<T>) g.epilogue.activation = Activation::none;
   auto a = sweep.values<T>(p.a_span), b = sweep.values<T>(p.b_span), bias = sweep.values<T>(g.N);
   std::vector<T> c(static_cast<size_t>(p.batches * g.M * g.N), static_cast<T>(77));
   g.a = a.data(), g.b = b.data(), g.c = c.data();
-  g.bias = with_bias ? bias.data() : nullptr;
+  g.epilogue.bias = with_bias ? bias.data() : nullptr;
   cpu::gemm(g);
   double error = 0;
   for (int64_t index = 0; index < static_cast<int64_t>(c.size()); ++index) {
@@ -106,7 +104,7 @@ double error_of(Sweep& sweep, const Problem& p, bool with_bias) {
       sum += static_cast<double>(a[a_at + k * g.a_column]) *
              static_cast<double>(b[b_at + k * g.b_row]);
     }
-    if (g.relu) sum = std::max(sum, 0.0);
+    if (g.epilogue.activation == Activation::relu) sum = std::max(sum, 0.0);
     error = std::max(error, std::abs(static_cast<double>(c[index]) - sum) / (1 + std::abs(sum)));
   }
   return error;

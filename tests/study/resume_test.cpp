@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/io/safetensors.h"
+#include "tools/study/recipe.h"
 
 namespace strata::study {
 namespace {
@@ -94,6 +95,27 @@ TEST_F(StudyRun, WatchingChangesNoWeight) {
   std::string page((std::istreambuf_iterator<char>(report)), {});
   EXPECT_GT(page.size(), 500000u);
   EXPECT_NE(page.find("conv6"), std::string::npos);
+}
+
+TEST_F(StudyRun, WhatIsGivenCountsMoreThanTheRecipe) {
+  auto training = [&](const std::string& name, const std::string& options) {
+    EXPECT_EQ(study(name, "--train-only --epochs 1 " + options), 0);
+    std::ifstream in(folder_ / name / "config.json");
+    return nlohmann::json::parse(in).at("training");
+  };
+  Recipe recipe = recipe_for("terrace", "convnet");
+  nlohmann::json usual = training("usual", "");
+  EXPECT_EQ(usual.at("epochs"), 1);
+  EXPECT_EQ(usual.at("weight_decay"), recipe.weight_decay);
+  EXPECT_EQ(usual.at("label_smoothing"), 0);
+  nlohmann::json own = training("own", "--weight-decay 0.5 --label-smoothing 0.25");
+  EXPECT_EQ(own.at("weight_decay"), 0.5);
+  EXPECT_EQ(own.at("label_smoothing"), 0.25);
+  EXPECT_EQ(own.at("learning_rate"), usual.at("learning_rate"));
+  // And both reach the weights.
+  training("decayed", "--weight-decay 0.5");
+  EXPECT_NE(metrics("own"), metrics("decayed"));
+  EXPECT_NE(metrics("usual"), metrics("decayed"));
 }
 
 TEST_F(StudyRun, SaysWhatIsWrongInALine) {

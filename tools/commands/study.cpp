@@ -17,9 +17,11 @@ namespace {
 std::string command_of(const study::Options& o) {
   std::string command = fmt::format("strata study --data {} --model {} --seed {} --batch {}",
                                     o.data, o.model, o.seed, o.batch);
-  if (o.epochs > 0) command += fmt::format(" --epochs {}", o.epochs);
+  if (o.epochs) command += fmt::format(" --epochs {}", *o.epochs);
   if (o.train_images > 0) command += fmt::format(" --train-images {}", o.train_images);
-  if (o.learning_rate > 0) command += fmt::format(" --learning-rate {}", o.learning_rate);
+  if (o.learning_rate) command += fmt::format(" --learning-rate {}", *o.learning_rate);
+  if (o.weight_decay) command += fmt::format(" --weight-decay {}", *o.weight_decay);
+  if (o.label_smoothing) command += fmt::format(" --label-smoothing {}", *o.label_smoothing);
   if (o.augment != "auto") command += fmt::format(" --augment {}", o.augment);
   if (o.probe_images != 3000) command += fmt::format(" --probe-images {}", o.probe_images);
   return command + fmt::format(" --out {}", o.out.string());
@@ -63,6 +65,14 @@ void add_study(CLI::App& app, Command& run) {
   command
       ->add_option("--learning-rate", options->learning_rate, "Highest learning rate of the cycle")
       ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--weight-decay", options->weight_decay,
+                   "Share of the weights that AdamW takes away at learning rate 1")
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("--label-smoothing", options->label_smoothing,
+                   "Share of a target that goes evenly to all classes")
+      ->check(CLI::Range(0.0, 0.9));
   command
       ->add_option("--augment", options->augment,
                    "auto: the small changes of images that suit the data set; none")

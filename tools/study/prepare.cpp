@@ -26,13 +26,15 @@ std::string onednn_version() {
   return fmt::format("{}.{}.{}", v->major, v->minor, v->patch);
 }
 
-int64_t default_epochs(const std::string& data) {
-  if (data.starts_with("terrace")) return 6;
-  if (data.starts_with("cifar")) return 30;
-  return 12;
+// The recipe of the data and the model, where the command line does not say otherwise.
+Recipe recipe_of(const Options& o) {
+  Recipe recipe = recipe_for(o.data, o.model);
+  recipe.epochs = o.epochs.value_or(recipe.epochs);
+  recipe.learning_rate = o.learning_rate.value_or(recipe.learning_rate);
+  recipe.weight_decay = o.weight_decay.value_or(recipe.weight_decay);
+  recipe.label_smoothing = o.label_smoothing.value_or(recipe.label_smoothing);
+  return recipe;
 }
-
-double default_learning_rate(const std::string& model) { return model == "convnet" ? 4e-3 : 3e-3; }
 
 Json factor_entries(const Dataset& data) {
   Json factors = Json::array();
@@ -92,10 +94,12 @@ Json config_of(const Study& study) {
         {"parameters", study.model->parameter_count()},
         {"layers", layer_entries(study)}}},
       {"training",
-       {{"epochs", o.epochs},
+       {{"epochs", study.recipe.epochs},
         {"batch", o.batch},
         {"optimiser", "AdamW"},
-        {"learning_rate", o.learning_rate},
+        {"learning_rate", study.recipe.learning_rate},
+        {"weight_decay", study.recipe.weight_decay},
+        {"label_smoothing", study.recipe.label_smoothing},
         {"augment", o.augment},
         {"schedule", "one cycle"}}},
       {"factors", factor_entries(d)}};
@@ -158,7 +162,7 @@ void check_same_run(const nlohmann::json& before, const nlohmann::json& now,
 int64_t Study::steps_per_epoch() const {
   return std::max<int64_t>(1, train->size() / options.batch);
 }
-int64_t Study::total_steps() const { return options.epochs * steps_per_epoch(); }
+int64_t Study::total_steps() const { return recipe.epochs * steps_per_epoch(); }
 std::unique_ptr<Model> Study::untrained() const { return new_model(options, *train); }
 
 Study prepare(const Options& given) {
@@ -168,8 +172,7 @@ Study prepare(const Options& given) {
   if (device_from(o.device) == Device::gpu) {
     fail("study", Caller{}, "--device gpu: this build has no gpu kernels yet; use --device cpu");
   }
-  if (o.epochs <= 0) o.epochs = default_epochs(o.data);
-  if (o.learning_rate <= 0) o.learning_rate = default_learning_rate(o.model);
+  study.recipe = recipe_of(o);
   if (o.batch < 2)
     fail("study", Caller{}, "--batch {} is too small for batch norm; give at least 2", o.batch);
   DatasetLimits limits{.train = o.train_images, .validation = o.probe_images, .test = 2000};

@@ -65,11 +65,15 @@ Outcome run(const Options& options) {
   watch.probe_validation = options.probe_images - watch.probe_train;
   Monitor monitor(*study.validation, study.layers, watch, study.file("monitor"));
   TrainingTime time = train(study, monitor);
-  if (options.train_only) return {};
+  double test_accuracy = accuracy(*study.model, *study.test);
+  if (options.train_only) {
+    return {{},
+            {fmt::format("Accuracy on {} test images: {:.2f} %", study.test->size(),
+                         100 * test_accuracy)}};
+  }
   auto start = Clock::now();
   finish_monitoring(study, monitor);
   time.monitoring += std::chrono::duration<double>(Clock::now() - start).count();
-  double test_accuracy = accuracy(*study.model, *study.test);
   Json seconds{{"training", time.training}, {"probes and CKA while training", time.monitoring}};
   Json panels = make_panels(study, monitor, seconds);
   std::ifstream lines(study.file("metrics.jsonl"));

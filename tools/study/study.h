@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,17 +17,19 @@
 #include "models/model.h"
 #include "tools/study/metrics_log.h"
 #include "tools/study/monitor.h"
+#include "tools/study/recipe.h"
 
 namespace strata::study {
 
 struct Options {
   std::string data = "terrace", model = "convnet", device = "cpu";
   std::filesystem::path out;
-  int64_t epochs = 0;  // 0: what the data set needs (default_epochs)
+  // What is not given here is what the data and the model need (tools/study/recipe.h).
+  std::optional<int64_t> epochs;
+  std::optional<double> learning_rate, weight_decay, label_smoothing;
   int64_t batch = 64;
   int64_t train_images = 0;      // at most; 0: all there are
   std::string augment = "auto";  // auto: what suits the data set; none
-  double learning_rate = 0;      // 0: what the model needs
   uint64_t seed = 1;
   int workers = 0;              // threads that prepare batches
   bool resume = false;          // go on where a run in `out` was interrupted, or start
@@ -40,6 +43,7 @@ struct Options {
 // What the parts of a study share.
 struct Study {
   Options options;
+  Recipe recipe;
   std::unique_ptr<Dataset> train, validation, test;
   std::unique_ptr<Model> model;
   std::vector<std::string> layers;  // studied, from input to output

@@ -28,8 +28,8 @@ class Training {
   Training(Study& study, Monitor& monitor)
       : study_(study),
         monitor_(monitor),
-        optimizer_(study.model->named_parameters(),
-                   {.learning_rate = study.options.learning_rate, .weight_decay = 0.01}),
+        optimizer_(study.model->named_parameters(), {.learning_rate = study.recipe.learning_rate,
+                                                     .weight_decay = study.recipe.weight_decay}),
         scheduler_(optimizer_, one_cycle(std::max<int64_t>(2, study.total_steps()), 0.25)),
         loader_(*study.train, loader_options(study)),
         watched_(monitored_steps(study.total_steps())) {
@@ -83,7 +83,8 @@ class Training {
 
   void update(const Batch& batch) {
     Tensor logits = (*study_.model)(batch.images);
-    Tensor loss = cross_entropy(logits, batch.labels);
+    Tensor loss =
+        cross_entropy(logits, batch.labels, {.label_smoothing = study_.recipe.label_smoothing});
     optimizer_.zero_grad();
     loss.backward();
     clip_grad_norm(study_.model->parameters(), 5.0);
@@ -93,7 +94,7 @@ class Training {
     if (!std::isfinite(value)) {
       fail("study", Caller{},
            "the loss became {} at step {}; try a smaller --learning-rate than {}", value, step_,
-           study_.options.learning_rate);
+           study_.recipe.learning_rate);
     }
     NoGrad off;
     loss_sum_ += value;

@@ -19,20 +19,25 @@ DEVICE uint32_t shared_address(const void* p) {
   return address;
 }
 
-// Copies 4, 8 or 16 bytes, both addresses multiples of that; not valid: writes zeros and reads
-// nothing.
+// Copies the first `count` of 4, 8 or 16 bytes and writes zeros for the rest; 0 reads nothing. Both
+// addresses are multiples of Bytes.
 template <int Bytes>
-DEVICE void copy_async(void* shared, const void* global, bool valid = true SIM_SITE) {
+DEVICE void copy_async_part(void* shared, const void* global, int count SIM_SITE) {
   static_assert(Bytes == 4 || Bytes == 8 || Bytes == 16, "cp.async moves 4, 8 or 16 bytes");
   PTX(if constexpr (Bytes == 16) asm volatile(
           "cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(shared)),
-          "l"(global), "r"(valid ? 16 : 0)
+          "l"(global), "r"(count)
           : "memory");
       else asm volatile(
           "cp.async.ca.shared.global [%0], [%1], %3, %2;" ::"r"(shared_address(shared)),
-          "l"(global), "r"(valid ? Bytes : 0), "n"(Bytes)
+          "l"(global), "r"(count), "n"(Bytes)
           : "memory");)
-  SIM(sim::copy_async(shared, global, Bytes, valid ? Bytes : 0, SIM_HERE);)
+  SIM(sim::copy_async(shared, global, Bytes, count, SIM_HERE);)
+}
+// Copies all of them; not valid: writes zeros and reads nothing.
+template <int Bytes>
+DEVICE void copy_async(void* shared, const void* global, bool valid = true SIM_SITE) {
+  copy_async_part<Bytes>(shared, global, valid ? Bytes : 0 SIM_PASS);
 }
 DEVICE void copy_commit(SIM_SITE0) {
   PTX(asm volatile("cp.async.commit_group;" ::: "memory");)

@@ -44,7 +44,7 @@ DEVICE uint64_t wgmma_descriptor(const void* tile, Swizzle swizzle, unsigned lea
                                  unsigned stride_bytes SIM_SITE) {
   uint32_t address = 0;
   PTX(address = shared_address(tile);)
-  SIM(address = sim::wgmma_tile_address(tile, swizzle, SIM_HERE);)
+  SIM(address = sim::wgmma_tile_address(tile, SIM_HERE);)
   const uint64_t mode = swizzle == Swizzle::none ? 0 : 4 - static_cast<uint64_t>(swizzle);
   return (address & 0x3ffff) >> 4 | static_cast<uint64_t>(leading_bytes >> 4 & 0x3fff) << 16 |
          static_cast<uint64_t>(stride_bytes >> 4 & 0x3fff) << 32 | mode << 62;

@@ -133,9 +133,9 @@ std::vector<T> small_integers(size_t n, uint64_t seed, int largest = 3) {
 template <class T>
 constexpr double unit_roundoff() {
   if constexpr (std::is_same_v<T, bf16>)
-    return 0x1p-9;
+    return 0x1p-8;
   else if constexpr (std::is_same_v<T, f16>)
-    return 0x1p-12;
+    return 0x1p-11;
   else
     return static_cast<double>(std::numeric_limits<T>::epsilon()) / 2;
 }

@@ -1,0 +1,318 @@
+// FlashAttention-3: attention in the Hopper manner (sm_90a).
+//
+// Against 03_flash2: nobody copies and waits any more. A block has three warpgroups:
+//
+//   producer     one thread asks the copy engine (TMA) for blocks of k and v, two of each ahead,
+//                and gives its registers away
+//   consumers    two warpgroups with 64 queries each. Products are wgmma: scores from q and k in
+//                shared memory, outputs from probabilities in registers and v in shared memory.
+//                (v lies as it is in memory; wgmma takes it N-major.)
+//
+// Exponentials are the rarer resource: 3.9 against 989 TFLOP/s, so at D = 128 they take half as
+// long as the products. Two overlaps hide them:
+//
+//   ping-pong    a consumer issues its products only in its turn (named barriers), then passes the
+//                turn on and does its softmax while the other's products run
+//   within       the scores of block j + 1 are issued before the outputs of block j, so the softmax
+//                of j + 1 runs while p v of j does
+//
+// The copy engine writes zeros where a box reaches past T, S or D and does not store there, so
+// ragged shapes cost nothing; but packed samples have no such border, and go to 03_flash2.
+//
+// Arithmetic: 4 T S D a head. Bytes: q, out once, k and v once for each 128 queries.
+// Shared memory: 128 D + 4 keys D elements, keys 128 (64 for D = 256): D = 64: 80 KiB, 128: 160
+// KiB, 256: 192 KiB. Measured on hardware: not yet. Source: Shah et al. 2024, "FlashAttention-3".
+#include "kernels/attention/rung.h"
+#include "kernels/attention/score_rows.h"
+
+namespace strata::gpu {
+namespace {
+
+using namespace attention_detail;
+
+constexpr int consumers = 2, threads = 128 * (1 + consumers);
+constexpr int group_queries = 64, block_queries = consumers * group_queries;
+constexpr int line = 64;  // elements of a line of 128 bytes, which the swizzle permutes
+template <int D>
+constexpr int block_keys = D > 128 ? 64 : 128;
+
+// Rows of D elements as D / 64 panels of lines: [panel][row][64].
+template <class T, int D, int Rows>
+struct Panels {
+  T elements[D / line][Rows][line];
+
+  static TensorMap map(DType dtype, const HeadArray& x, int64_t size, int64_t rows, int64_t heads,
+                       int64_t samples) {
+    // Of an axis of one element the stride does not matter, but a map wants a usable one.
+    auto stride = [&](int64_t given, int64_t count) { return count > 1 ? given : size; };
+    return tensor_map(dtype, x.data, {size, rows, heads, samples},
+                      {stride(x.row, rows), stride(x.head, heads), stride(x.sample, samples)},
+                      {line, Rows, 1, 1}, Swizzle::b128);
+  }
+  // Rows from `row` on. One thread.
+  DEVICE void load(const TensorMap& map, int row, int head, int sample, uint64_t* full) {
+    mbarrier_expect(full, sizeof(*this));
+#pragma unroll
+    for (int i = 0; i < D / line; ++i)
+      tma_load<4>(elements[i], &map, {i * line, row, head, sample}, full);
+  }
+  // Sixteen columns from 16 k on, of the rows from `row` on, for products over columns.
+  DEVICE uint64_t columns(int row, int k) const {
+    return descriptor_advance(descriptor_k128(elements[k / 4][row]), k % 4 * 32);
+  }
+  // Sixteen rows from 16 k on, for products over rows.
+  DEVICE uint64_t rows(int k) const {
+    return descriptor_advance(descriptor_mn128(elements[0], sizeof(elements[0])),
+                              k * 16 * sizeof(elements[0][0]));
+  }
+};
+
+template <class T, int D>
+struct Shared {
+  alignas(1024) Panels<T, D, block_queries> q;
+  alignas(1024) Panels<T, D, block_keys<D>> k[2], v[2];
+  uint64_t q_full, k_full[2], k_empty[2], v_full[2], v_empty[2];
+};
+
+struct Maps {
+  TensorMap q, k, v, out;
+};
+
+template <class T, int D>
+DEVICE void produce(Shared<T, D>& shared, const Maps& maps, const Head& h, int first,
+                    Interval seen) {
+  const int sample = static_cast<int>(h.sample);
+  shared.q.load(maps.q, first, h.head, sample, &shared.q_full);
+  for (int j = seen.begin, i = 0; j < seen.end; j += block_keys<D>, ++i) {
+    const int stage = i & 1;
+    const unsigned before = (i >> 1 & 1) ^ 1;  // parity of the round before
+    mbarrier_wait(&shared.k_empty[stage], before);
+    shared.k[stage].load(maps.k, j, h.key_head, sample, &shared.k_full[stage]);
+    mbarrier_wait(&shared.v_empty[stage], before);
+    shared.v[stage].load(maps.v, j, h.key_head, sample, &shared.v_full[stage]);
+  }
+}
+
+// Whose turn it is to issue products. Each consumer waits at its own named barrier until the other
+// has passed the turn on; the first has it to begin with.
+struct Turn {
+  int group;
+  static constexpr int first_id = 1;
+  DEVICE void begin() const {
+    if (group == 1) barrier_arrive(first_id, 256);
+  }
+  DEVICE void wait() const { barrier_sync(first_id + group, 256); }
+  DEVICE void pass(bool last) const {
+    if (group == 0 || !last) barrier_arrive(first_id + (group ^ 1), 256);
+  }
+};
+
+template <class T, int D>
+struct Consumer {
+  static constexpr int keys = block_keys<D>, chunks = keys / 16;
+  Shared<T, D>& shared;
+  const Head& h;
+  int group, row;  // row: the warp's first query
+  Turn turn;
+  RowSoftmax softmax;
+
+  using Scores = float[keys / 2];
+  using Outputs = float[D / 2];
+  using Probabilities = uint32_t[chunks][4];
+
+  DEVICE void issue_scores(Scores& s, int stage) {
+    wgmma_fence();
+#pragma unroll
+    for (int k = 0; k < D / 16; ++k)
+      wgmma<keys, T>(s, shared.q.columns(group * group_queries, k), shared.k[stage].columns(0, k),
+                     k > 0);
+    wgmma_commit();
+  }
+  DEVICE void issue_outputs(Outputs& out, const Probabilities& p, int stage) {
+    wgmma_fence();
+#pragma unroll
+    for (int k = 0; k < chunks; ++k)
+      wgmma_register_a<D, T, Major::mn>(out, p[k], shared.v[stage].rows(k), true);
+    wgmma_commit();
+  }
+  // Scores to probabilities; returns by what outputs must shrink.
+  DEVICE Shrink find_probabilities(Scores& s, int j) {
+    return softmax.add(s, mask_block<T>(h, s, row, j));
+  }
+  DEVICE static void pack_left(Probabilities& p, const Scores& s) {
+#pragma unroll
+    for (int k = 0; k < chunks; ++k)
+#pragma unroll
+      for (int i = 0; i < 4; ++i) p[k][i] = pack<T>(s[8 * k + 2 * i], s[8 * k + 2 * i + 1]);
+  }
+  DEVICE static void scale(Outputs& out, float low, float high) {
+#pragma unroll
+    for (int i = 0; i < D / 2; ++i) out[i] *= i % 4 < 2 ? low : high;
+  }
+  DEVICE static void release(uint64_t* empty) {  // by one lane of each warp
+    if (threadIdx.x % 32 == 0) mbarrier_arrive(empty);
+  }
+
+  DEVICE void run(Outputs& out, Interval seen) {
+    Scores s;
+    Probabilities p;
+    const int blocks = (seen.end - seen.begin + keys - 1) / keys;
+    turn.begin();
+    mbarrier_wait(&shared.q_full, 0);
+    mbarrier_wait(&shared.k_full[0], 0);
+    turn.wait();
+    issue_scores(s, 0);
+    turn.pass(blocks == 1);
+    wgmma_wait<0>();
+    release(&shared.k_empty[0]);
+    find_probabilities(s, seen.begin);
+    pack_left(p, s);
+    for (int i = 1; i < blocks; ++i) {
+      const int stage = i & 1, before = stage ^ 1;
+      mbarrier_wait(&shared.k_full[stage], i >> 1 & 1);
+      turn.wait();
+      issue_scores(s, stage);
+      mbarrier_wait(&shared.v_full[before], (i - 1) >> 1 & 1);
+      issue_outputs(out, p, before);
+      turn.pass(i + 1 == blocks);
+      wgmma_wait<1>();  // the scores
+      release(&shared.k_empty[stage]);
+      const Shrink shrink = find_probabilities(s, seen.begin + i * keys);
+      wgmma_wait<0>();  // the outputs
+      release(&shared.v_empty[before]);
+      scale(out, shrink.low, shrink.high);
+      pack_left(p, s);
+    }
+    mbarrier_wait(&shared.v_full[(blocks - 1) & 1], (blocks - 1) >> 1 & 1);
+    issue_outputs(out, p, (blocks - 1) & 1);
+    wgmma_wait<0>();
+  }
+
+  // By way of the place of this warpgroup's queries, which nobody reads any more.
+  DEVICE void store(const Outputs& out, const TensorMap& map) const {
+    const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
+    const int first = group * group_queries, inside = first + warp % 4 * 16 + lane / 4;
+    barrier_sync(3 + group, 128);
+#pragma unroll
+    for (int n = 0; n < D / 8; ++n)
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const int r = inside + 8 * half;
+        T* pair = &shared.q.elements[n / 8][r][(n % 8 ^ r % 8) * 8 + lane % 4 * 2];
+        *reinterpret_cast<uint32_t*>(pair) =
+            pack<T>(out[4 * n + 2 * half], out[4 * n + 2 * half + 1]);
+      }
+    fence_async_shared();
+    barrier_sync(3 + group, 128);
+    if (threadIdx.x % 128 == 0) {
+      const int t = row - warp % 4 * 16;
+#pragma unroll
+      for (int i = 0; i < D / line; ++i)
+        tma_store<4>(&map, {i * line, t, h.head, static_cast<int>(h.sample)},
+                     shared.q.elements[i][first]);
+      bulk_commit();
+      bulk_wait_read<0>();
+    }
+  }
+};
+
+template <class T, int D>
+DEVICE void consume(Shared<T, D>& shared, const AttentionArgs& args, const Maps& maps,
+                    const Head& h, int first, Interval seen) {
+  const int group = static_cast<int>(threadIdx.x) / 128 - 1;
+  const int row = first + group * group_queries + static_cast<int>(threadIdx.x) / 32 % 4 * 16;
+  Consumer<T, D> consumer{shared, h, group, row, Turn{group}, {}};
+  float out[D / 2] = {};
+  if (seen.begin < seen.end) consumer.run(out, seen);
+  RowSoftmax& softmax = consumer.softmax;
+  softmax.finish();
+  consumer.scale(out, softmax.inverse(0), softmax.inverse(1));
+  if (first + group * group_queries < h.queries) consumer.store(out, maps.out);
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  for (int half = 0; half < 2; ++half) {
+    const int t = row + lane / 4 + 8 * half;
+    if (lane % 4 == 0 && t < h.queries)
+      static_cast<float*>(args.log_sum_exp)[h.statistic(t)] = softmax.log_sum_exp(half);
+  }
+}
+
+template <class T, int D>
+__global__ void __launch_bounds__(threads, 1)
+    flash3_kernel(const __grid_constant__ AttentionArgs args, const __grid_constant__ Maps maps) {
+  const AttentionShape& s = args.shape;
+  const int blocks = static_cast<int>((s.queries + block_queries - 1) / block_queries);
+  const Place place = place_of(blockIdx.x, blocks, s.heads);
+  const Head h = head_of(s, place.sample, place.head);
+  const int first = (blocks - 1 - place.block) * block_queries;
+  const Interval seen = h.keys_of(first, min(first + block_queries, h.queries) - 1);
+
+  Shared<T, D>& shared = *dynamic_shared<Shared<T, D>>();
+  if (threadIdx.x == 0) {
+    mbarrier_init(&shared.q_full, 1);
+    for (int stage = 0; stage < 2; ++stage) {
+      mbarrier_init(&shared.k_full[stage], 1);
+      mbarrier_init(&shared.v_full[stage], 1);
+      mbarrier_init(&shared.k_empty[stage], 4 * consumers);
+      mbarrier_init(&shared.v_empty[stage], 4 * consumers);
+    }
+    mbarrier_fence_init();
+  }
+  __syncthreads();
+  if (threadIdx.x < 128) {
+    registers_decrease<24>();
+    if (threadIdx.x == 0 && seen.begin < seen.end) produce<T, D>(shared, maps, h, first, seen);
+  } else {
+    registers_increase<240>();
+    consume<T, D>(shared, args, maps, h, first, seen);
+  }
+}
+
+template <class T, int D>
+void run_sized(const AttentionArgs& args) {
+  const AttentionShape& s = args.shape;
+  const HeadArray out{args.out, s.queries * s.heads * s.size, s.heads * s.size, s.size};
+  const Maps maps{
+      Panels<T, D, block_queries>::map(s.dtype, s.q, s.size, s.queries, s.heads, s.samples),
+      Panels<T, D, block_keys<D>>::map(s.dtype, s.k, s.size, s.keys, s.key_heads, s.samples),
+      Panels<T, D, block_keys<D>>::map(s.dtype, s.v, s.size, s.keys, s.key_heads, s.samples),
+      Panels<T, D, group_queries>::map(s.dtype, out, s.size, s.queries, s.heads, s.samples)};
+  launch<flash3_kernel<T, D>>({.grid = blocks_of(s.queries, block_queries, s.samples * s.heads),
+                               .block = threads,
+                               .shared = sizeof(Shared<T, D>)},
+                              args, maps);
+}
+
+void run(const AttentionArgs& args) {
+  auto typed = [&](auto type) {
+    using T = typename decltype(type)::type;
+    if (args.shape.size <= 64)
+      run_sized<T, 64>(args);
+    else if (args.shape.size <= 128)
+      run_sized<T, 128>(args);
+    else
+      run_sized<T, 256>(args);
+  };
+  args.shape.dtype == DType::bf16 ? typed(Type<bf16>{}) : typed(Type<f16>{});
+}
+
+bool supports(const AttentionArgs& args) {
+  using namespace attention_ladder;
+  const AttentionShape& s = args.shape;
+  // What a tensor map takes: strides that are positive, where there is more than one.
+  auto mappable = [&](const HeadArray& x, int64_t rows, int64_t heads) {
+    return rows_aligned(x, s.dtype) && (rows == 1 || x.row > 0) && (heads == 1 || x.head > 0) &&
+           (s.samples == 1 || x.sample > 0);
+  };
+  return is_float16(s.dtype) && s.size % 8 == 0 && s.size <= largest_size && s.size > 0 &&
+         s.keys > 0 && device().arch >= 90 && !s.query_offsets && aligned16(args.out) &&
+         mappable(s.q, s.queries, s.heads) && mappable(s.k, s.keys, s.key_heads) &&
+         mappable(s.v, s.keys, s.key_heads);
+}
+
+}  // namespace
+
+const AttentionRung attention_ladder::flash3{
+    "05_flash3", "TMA, wgmma, two warpgroups in turns, softmax under products", supports,
+    [](const AttentionShape&) { return size_t{0}; }, run};
+
+}  // namespace strata::gpu

@@ -1,0 +1,58 @@
+// The end of a kernel whose tile of 128 pixels x N channels lies in shared memory as floats: whole
+// vectors of 16 bytes go out, with residuals read the same way, and a thread adds up a column for
+// the statistics, in the order of its pixels.
+#pragma once
+
+#include "kernels/conv/epilogue.h"
+#include "kernels/conv/gather.h"
+
+namespace strata::gpu::conv {
+
+// Whose channels: [first, first + N) of the group, whose first channel is `base`.
+struct TileChannels {
+  int base, first, end;  // end: channels of a group
+};
+
+template <class T, int N, int Threads>
+DEVICE void write_staged(const float* staged, const Gather& gather, const Epilogue<T>& epilogue,
+                         int first_pixel, TileChannels channels) {
+  constexpr int pitch = N + 4, V = vector_width<T>, line = N / V;
+  for (int index = static_cast<int>(threadIdx.x); index < 128 * line; index += Threads) {
+    const int row = index / line, column = index % line * V;
+    const int m = first_pixel + row, n = channels.first + column;
+    if (m >= gather.pixels() || n >= channels.end) continue;
+    const float* sums = staged + row * pitch + column;
+    const int channel = channels.base + n;
+    const int64_t offset = gather.destination(m) + channel;
+    if (!epilogue.vectors) {
+      for (int e = 0; e < V && n + e < channels.end; ++e)
+        epilogue.store(sums[e], channel + e, offset + e);
+      continue;
+    }
+    Vec<T, V> residual, values;
+    if (epilogue.residual) residual = load_vector<V>(epilogue.residual + offset);
+    Epilogue<T> rest = epilogue;
+    rest.residual = epilogue.residual ? residual.data : nullptr;
+#pragma unroll
+    for (int e = 0; e < V; ++e) values[e] = from_float<T>(rest.value(sums[e], channel + e, e));
+    store_vector(epilogue.out + offset, values);
+  }
+}
+
+// Adds the tile's columns and their squares into [block of pixels][2][all channels].
+template <int N, int Threads>
+DEVICE void write_staged_statistics(const float* staged, float* partial, int block,
+                                    TileChannels channels, int all_channels) {
+  static_assert(Threads >= N);
+  const int column = static_cast<int>(threadIdx.x), n = channels.first + column;
+  if (column >= N || n >= channels.end) return;
+  float total = 0, squares = 0;
+  for (int row = 0; row < 128; ++row) {
+    const float value = staged[row * (N + 4) + column];
+    total += value, squares += value * value;
+  }
+  float* sums = partial + static_cast<int64_t>(block) * 2 * all_channels + channels.base + n;
+  sums[0] = total, sums[all_channels] = squares;
+}
+
+}  // namespace strata::gpu::conv

@@ -1,0 +1,34 @@
+// C leaves through shared memory, by the copy engine, while the next tile is multiplied.
+//
+// Against 15_cluster, where every thread stores pairs of elements to 8 rows at a time and waits for
+// the stores to be taken: the finished sums go to shared memory by stmatrix, 16 rows of 16 bytes a
+// time, in the 128-byte swizzle, so that no two rows of a matrix meet in a bank. One thread then
+// starts the copy to C; whole lines leave, edges are clipped by the engine, and nobody waits before
+// the next tile wants the same shared memory.
+//
+// The tile of C takes 64 KiB, so the ring has three stages. Only for C whose rows are multiples of
+// 16 bytes. Registers (ptxas, sm_90a): REGS_16 by launch bounds, 40 and 232 after setmaxnreg, no
+// spills. Shared memory: 209 KiB. Measured on hardware: not yet.
+#include "kernels/gemm/hopper_tma_store.h"
+
+namespace strata::gpu {
+namespace {
+
+struct TmaStore {
+  template <class T, Major OrderA, Major OrderB>
+  static void launch(const HopperProduct& product) {
+    launch_tma_store<TmaStoreShape<T, T, 128, 256, 3, OrderA, OrderB>>(product);
+  }
+};
+bool supports(const GemmArguments& arguments) {
+  return supports_16_bit(arguments) && tma_stores(arguments);
+}
+
+}  // namespace
+
+namespace gemm_ladder {
+const GemmRung tma_store{"16_tma_store", "C through shared memory, behind the next tile", supports,
+                         run_16_bit<TmaStore>};
+}
+
+}  // namespace strata::gpu

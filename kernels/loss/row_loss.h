@@ -1,0 +1,111 @@
+// What the rungs of cross entropy share: the state of a row (an online softmax and, for label
+// smoothing, the sum of x - largest), its loss, and the gradient of a chunk.
+#pragma once
+
+#include "kernels/loss/cross_entropy.h"
+#include "kernels/softmax/online.h"
+
+namespace strata::gpu {
+
+template <class T>
+struct RowLoss {
+  using C = Compute<T>;
+  OnlineSoftmax<T> softmax;
+  C below, count;  // sum of x - softmax.largest, over how many
+
+  DEVICE static RowLoss empty() { return {OnlineSoftmax<T>::empty(), C(0), C(0)}; }
+  // The sum, when the largest element grows to `largest`.
+  DEVICE C below_of(C largest) const {
+    return count > 0 && softmax.largest < largest ? below + count * (softmax.largest - largest)
+                                                  : below;
+  }
+  DEVICE void add(const Chunk<T>& chunk, int at, int n, bool smooth) {
+    C x[vector_width<T>];
+    expand(chunk, x);
+    const RowLoss before = *this;
+    softmax.add(x);
+    if (!smooth) return;
+    below = before.below_of(softmax.largest);
+#pragma unroll
+    for (int j = 0; j < vector_width<T>; ++j) {
+      if (!inside(at + j, n)) continue;
+      below += x[j] == softmax.largest ? C(0) : x[j] - softmax.largest;
+      count += 1;
+    }
+  }
+  // log sum exp(x - largest); NaN where the row has no softmax.
+  DEVICE C log_sum() const { return logarithm(softmax.total()); }
+  // Of a row whose target has the logit `target`.
+  DEVICE C loss(C target, C smoothing, int n) const {
+    const C sharp = log_sum() - (target - softmax.largest);
+    if (!(smoothing > 0)) return sharp;
+    const C even = log_sum() - below / static_cast<C>(n);
+    return (1 - smoothing) * sharp + smoothing * even;
+  }
+};
+struct CombineRowLoss {
+  template <class T>
+  DEVICE RowLoss<T> operator()(const RowLoss<T>& a, const RowLoss<T>& b) const {
+    const OnlineSoftmax<T> softmax = CombineOnline{}(a.softmax, b.softmax);
+    return {softmax, a.below_of(softmax.largest) + b.below_of(softmax.largest), a.count + b.count};
+  }
+};
+
+// dx = g (p - (1 - s) [c = t] - s / C) of the elements at, at + 1, ... of a row.
+template <class T>
+struct LogitGradient {
+  using C = Compute<T>;
+  C largest, log_sum, scale, even, sharp;  // scale: g; even: s / C; sharp: 1 - s
+  int64_t target;
+
+  DEVICE Chunk<T> operator()(const Chunk<T>& x, int at) const {
+    Chunk<T> dx;
+#pragma unroll
+    for (int j = 0; j < vector_width<T>; ++j) {
+      const C p = exponential<T>((to_compute(x[j]) - largest) - log_sum);
+      dx[j] = from_compute<T>(scale * (p - even - (at + j == target ? sharp : C(0))));
+    }
+    return dx;
+  }
+};
+template <class T>
+DEVICE LogitGradient<T> logit_gradient(Compute<T> largest, Compute<T> log_sum, double gradient,
+                                       double smoothing, int n, int64_t target) {
+  using C = Compute<T>;
+  const C share = static_cast<C>(smoothing);
+  return {largest, log_sum, static_cast<C>(gradient), share / static_cast<C>(n), 1 - share, target};
+}
+
+// Forward and backward of one row that `load(k, at)` hands out in `count` chunks, the first at
+// `first`, `step` apart: writes the loss, and hands each gradient chunk to `store(k, at, chunk)`.
+template <class T, class Group, class Load, class Store>
+DEVICE void fused_row(const CrossEntropyInPlaceArgs& args, int64_t row, int first, int step,
+                      int count, Load load, Store store) {
+  using C = Compute<T>;
+  const int n = static_cast<int>(args.classes);
+  const int64_t target = args.target[row];
+  const bool ignored = target == args.ignore_index;
+  // Read before the row is overwritten: combine() lies between.
+  const C wanted = Group::rank() == 0 && !ignored
+                       ? to_compute(static_cast<const T*>(args.logits)[row * n + target])
+                       : C(0);
+  auto state = RowLoss<T>::empty();
+#pragma unroll 4
+  for (int k = 0; k < count; ++k)
+    state.add(load(k, first + k * step), first + k * step, n, args.smoothing > 0);
+  state = Group::combine(state, CombineRowLoss{});
+  if (Group::rank() == 0)
+    static_cast<C*>(args.loss)[row] =
+        ignored ? C(0) : state.loss(wanted, static_cast<C>(args.smoothing), n);
+  const auto gradient =
+      logit_gradient<T>(state.softmax.largest, state.log_sum(),
+                        args.gradient[row * args.gradient_stride], args.smoothing, n, target);
+  const Chunk<T> zeros{};
+#pragma unroll 4
+  for (int k = 0; k < count; ++k) {
+    const int at = first + k * step;
+    store(k, at, ignored ? zeros : gradient(load(k, at), at));
+  }
+}
+
+}  // namespace strata::gpu

@@ -1,0 +1,137 @@
+// What the rungs of the row norms share: statistics of a row from sums, and the formulas of the
+// header (rows.h) applied to a chunk.
+#pragma once
+
+#include "kernels/norm/rows.h"
+#include "kernels/reduce/block_reduce.h"
+#include "kernels/reduce/row.h"
+
+namespace strata::gpu {
+
+// 1 / sqrt(x), within 2 units of the last place.
+DEVICE float inverse_root(float x) { return ::rsqrtf(x); }
+DEVICE double inverse_root(double x) { return ::rsqrt(x); }
+
+template <class C>
+struct RowStatistics {
+  C mean, inverse;
+};
+// From the sums of d and d^2, d = x - shift. With a shift near the mean this is the corrected
+// two-pass algorithm (Chan, Golub and LeVeque 1983): the first sum takes away what the rounding of
+// the shift left.
+template <class C>
+DEVICE RowStatistics<C> statistics_about(C shift, const Sums<C, 2>& sums, int n, C epsilon) {
+  const C off = sums.value[0] / static_cast<C>(n);
+  const C variance = sums.value[1] / static_cast<C>(n) - off * off;
+  return {shift + off,
+          inverse_root((variance > 0 || variance != variance ? variance : C(0)) + epsilon)};
+}
+
+// Sums of d and d^2 over the elements of a chunk that lie in the row.
+template <class T>
+DEVICE void add_deviations(const Chunk<T>& x, int at, int n, Compute<T> shift,
+                           Sums<Compute<T>, 2>& sums) {
+#pragma unroll
+  for (int j = 0; j < vector_width<T>; ++j) {
+    const Compute<T> d = inside(at + j, n) ? to_compute(x[j]) - shift : Compute<T>(0);
+    sums.value[0] += d;
+    sums.value[1] += d * d;
+  }
+}
+template <class T>
+DEVICE Compute<T> sum_of_chunk(const Chunk<T>& x) {
+  Compute<T> sum = 0;
+#pragma unroll
+  for (int j = 0; j < vector_width<T>; ++j) sum += to_compute(x[j]);
+  return sum;
+}
+
+// Writes mean and inverse of a row, by one thread of its group.
+template <class C>
+DEVICE void write_statistics(const RowNormArgs& args, int64_t row, const RowStatistics<C>& of) {
+  if (args.mean) static_cast<C*>(args.mean)[row] = of.mean;
+  static_cast<C*>(args.inverse)[row] = of.inverse;
+}
+
+// y of a chunk.
+template <class T>
+DEVICE Chunk<T> normalised(const RowNormArgs& args, const Chunk<T>& x, int at, int n,
+                           const RowStatistics<Compute<T>>& of) {
+  using C = Compute<T>;
+  constexpr int W = vector_width<T>;
+  C y[W], parameter[W];
+#pragma unroll
+  for (int j = 0; j < W; ++j) y[j] = (to_compute(x[j]) - of.mean) * of.inverse;
+  if (args.scale) {
+    load_beside(static_cast<const C*>(args.scale), at, n, C(0), parameter);
+#pragma unroll
+    for (int j = 0; j < W; ++j) y[j] *= parameter[j];
+  }
+  if (args.shift) {
+    load_beside(static_cast<const C*>(args.shift), at, n, C(0), parameter);
+#pragma unroll
+    for (int j = 0; j < W; ++j) y[j] += parameter[j];
+  }
+  Chunk<T> out;
+#pragma unroll
+  for (int j = 0; j < W; ++j) out[j] = from_compute<T>(y[j]);
+  return out;
+}
+
+// Statistics of a row for the gradient.
+template <class C>
+DEVICE RowStatistics<C> saved_statistics(const RowNormGradientArgs& args, int64_t row) {
+  return {args.mean ? static_cast<const C*>(args.mean)[row] : C(0),
+          static_cast<const C*>(args.inverse)[row]};
+}
+// u = dy scale and d = x - mean of a chunk.
+template <class T>
+DEVICE void gradient_terms(const RowNormGradientArgs& args, const Chunk<T>& x, const Chunk<T>& dy,
+                           int at, int n, Compute<T> mean, Compute<T> (&u)[vector_width<T>],
+                           Compute<T> (&d)[vector_width<T>]) {
+  using C = Compute<T>;
+  constexpr int W = vector_width<T>;
+#pragma unroll
+  for (int j = 0; j < W; ++j) {
+    u[j] = to_compute(dy[j]);
+    d[j] = to_compute(x[j]) - mean;
+  }
+  if (args.scale) {
+    C scale[W];
+    load_beside(static_cast<const C*>(args.scale), at, n, C(0), scale);
+#pragma unroll
+    for (int j = 0; j < W; ++j) u[j] *= scale[j];
+  }
+}
+// Sums of u and u d; dy of elements outside the row is 0.
+template <class T>
+DEVICE void add_gradient_terms(const RowNormGradientArgs& args, const Chunk<T>& x,
+                               const Chunk<T>& dy, int at, int n, Compute<T> mean,
+                               Sums<Compute<T>, 2>& sums) {
+  Compute<T> u[vector_width<T>], d[vector_width<T>];
+  gradient_terms(args, x, dy, at, n, mean, u, d);
+#pragma unroll
+  for (int j = 0; j < vector_width<T>; ++j) {
+    sums.value[0] += u[j];
+    sums.value[1] += u[j] * d[j];
+  }
+}
+// dx = (u - b - d c) inverse of a chunk, from the sums of its row.
+template <class T>
+DEVICE Chunk<T> input_gradient(const RowNormGradientArgs& args, const Chunk<T>& x,
+                               const Chunk<T>& dy, int at, int n,
+                               const RowStatistics<Compute<T>>& of,
+                               const Sums<Compute<T>, 2>& sums) {
+  using C = Compute<T>;
+  const C b = args.mean ? sums.value[0] / static_cast<C>(n) : C(0);
+  const C c = sums.value[1] / static_cast<C>(n) * of.inverse * of.inverse;
+  C u[vector_width<T>], d[vector_width<T>];
+  gradient_terms(args, x, dy, at, n, of.mean, u, d);
+  Chunk<T> out;
+#pragma unroll
+  for (int j = 0; j < vector_width<T>; ++j)
+    out[j] = from_compute<T>((u[j] - b - d[j] * c) * of.inverse);
+  return out;
+}
+
+}  // namespace strata::gpu

@@ -1,0 +1,121 @@
+// Rung 3: against rung 2, a row is read once and stays in registers: a warp holds short rows (no
+// shared memory, no barrier), a block of 128 to 512 threads longer ones, each thread up to 4
+// chunks of 16 bytes. With the whole row at hand the plain formula is the better one again: first
+// the maximum, then one exponential an element.
+//
+// Device memory: 1 read and 1 write, the least. Rows of up to 2048 chunks: 16384 elements of 16
+// bits, 8192 of f32, 4096 of f64. Gradient: y and dy read once, dx written once.
+// Measured on hardware: not yet.
+#include "kernels/reduce/register_row.h"
+#include "kernels/softmax/online.h"
+#include "kernels/softmax/rung.h"
+
+namespace strata::gpu {
+namespace {
+
+template <class T, class Group, int Vectors>
+__global__ void __launch_bounds__(Group::block_threads)
+    softmax_registers_kernel(const T* x, T* y, int64_t rows, int n, bool log) {
+  using C = Compute<T>;
+  constexpr int W = vector_width<T>;
+  const int step = Group::threads() * W;
+  for (int64_t row = Group::index(); row < rows; row += Group::count()) {
+    const T* from = x + row * n;
+    const int first = Group::rank() * W - phase_of(from);
+    C values[Vectors][W];
+    C largest = -infinity<C>;
+#pragma unroll
+    for (int v = 0; v < Vectors; ++v)
+      expand(load_chunk(from, first + v * step, n, minus_infinity<T>()), values[v]);
+#pragma unroll
+    for (int v = 0; v < Vectors; ++v)
+#pragma unroll
+      for (int j = 0; j < W; ++j) largest = Larger{}(largest, values[v][j]);
+    largest = Group::combine(largest, Larger{});
+    C sum = 0;
+#pragma unroll
+    for (int v = 0; v < Vectors; ++v)
+#pragma unroll
+      for (int j = 0; j < W; ++j) {
+        const C d = values[v][j] - largest, e = exponential<T>(d);
+        sum += e;
+        values[v][j] = log ? d : e;
+      }
+    sum = Group::combine(sum, Add{});
+    const C log_sum = logarithm(sum), factor = 1 / sum;
+#pragma unroll
+    for (int v = 0; v < Vectors; ++v) {
+      Chunk<T> chunk;
+#pragma unroll
+      for (int j = 0; j < W; ++j)
+        chunk[j] = from_compute<T>(log ? values[v][j] - log_sum : values[v][j] * factor);
+      store_chunk(y + row * n, first + v * step, n, chunk);
+    }
+  }
+}
+
+template <class T, class Group, int Vectors>
+__global__ void __launch_bounds__(Group::block_threads)
+    softmax_gradient_registers_kernel(const T* y, const T* dy, T* dx, int64_t rows, int n,
+                                      bool log) {
+  using C = Compute<T>;
+  constexpr int W = vector_width<T>;
+  const int step = Group::threads() * W;
+  for (int64_t row = Group::index(); row < rows; row += Group::count()) {
+    const T *p = y + row * n, *g = dy + row * n;
+    const int first = Group::rank() * W - phase_of(p);
+    Chunk<T> a[Vectors], b[Vectors];
+#pragma unroll
+    for (int v = 0; v < Vectors; ++v) {
+      a[v] = load_chunk(p, first + v * step, n, from_compute<T>(0));
+      b[v] = load_chunk(g, first + v * step, n, from_compute<T>(0));
+    }
+    C sum = 0;
+#pragma unroll
+    for (int v = 0; v < Vectors; ++v)
+#pragma unroll
+      for (int j = 0; j < W; ++j)
+        sum += log ? to_compute(b[v][j]) : to_compute(a[v][j]) * to_compute(b[v][j]);
+    sum = Group::combine(sum, Add{});
+#pragma unroll
+    for (int v = 0; v < Vectors; ++v) {
+#pragma unroll
+      for (int j = 0; j < W; ++j) {
+        const C value = to_compute(a[v][j]), d = to_compute(b[v][j]);
+        b[v][j] = from_compute<T>(log ? d - exponential<T>(value) * sum : value * (d - sum));
+      }
+      store_chunk(dx + row * n, first + v * step, n, b[v]);
+    }
+  }
+}
+
+}  // namespace
+
+bool softmax_fits_registers(const SoftmaxArgs& args) {
+  if (args.inner != 1) return false;
+  return visit_float(args.dtype, [&]<class T>(Type<T>) {
+    return chunks_of_row<T>(args.x, args.size) <= most_register_chunks;
+  });
+}
+
+void softmax_registers(const SoftmaxArgs& args) {
+  visit_float(args.dtype, [&]<class T>(Type<T>) {
+    with_register_row(chunks_of_row<T>(args.x, args.size), [&]<class Group, int Vectors>() {
+      launch<softmax_registers_kernel<T, Group, Vectors>>(
+          register_row_launch<Group>(args.outer), static_cast<const T*>(args.x),
+          static_cast<T*>(args.y), args.outer, static_cast<int>(args.size), args.log);
+    });
+  });
+}
+void softmax_gradient_registers(const SoftmaxGradientArgs& args) {
+  visit_float(args.dtype, [&]<class T>(Type<T>) {
+    with_register_row(chunks_of_row<T>(args.y, args.size), [&]<class Group, int Vectors>() {
+      launch<softmax_gradient_registers_kernel<T, Group, Vectors>>(
+          register_row_launch<Group>(args.outer), static_cast<const T*>(args.y),
+          static_cast<const T*>(args.dy), static_cast<T*>(args.dx), args.outer,
+          static_cast<int>(args.size), args.log);
+    });
+  });
+}
+
+}  // namespace strata::gpu

@@ -1,0 +1,133 @@
+// Rung 4: against rung 3, rows that no block's registers hold stay in shared memory (cp.async, 16
+// bytes a copy), and where one block's is too small (or would leave room for few blocks), in that
+// of a cluster of 2, 4 or 8 blocks, which combine their sums through distributed shared memory
+// (sm_90). Maximum and sum come from one online pass over shared memory.
+//
+// Device memory: 1 read and 1 write, the least, for rows of up to 8 x 223 KiB: 900 thousand
+// elements of 16 bits (the gradient, which holds two rows, half of that). On sm_80: one block, 159
+// KiB. Measured on hardware: not yet.
+#include "kernels/reduce/shared_row.h"
+#include "kernels/softmax/online.h"
+#include "kernels/softmax/rung.h"
+
+namespace strata::gpu {
+namespace {
+
+template <class T, class Group>
+__global__ void __launch_bounds__(shared_row_threads)
+    softmax_cluster_kernel(const T* x, T* y, int64_t rows, int n, int slots, bool log) {
+  using C = Compute<T>;
+  constexpr int W = vector_width<T>;
+  auto* tile = dynamic_shared<Chunk<T>>();
+  const int step = Group::threads() * W;
+  for (int64_t row = Group::index(); row < rows; row += Group::count()) {
+    const T* from = x + row * n;
+    const int first = Group::rank() * W - phase_of(from);
+    for (int k = 0; k < slots; ++k)
+      copy_chunk(slot(tile, k), from, first + k * step, n, minus_infinity<T>());
+    copy_commit();
+    copy_wait<0>();
+    auto state = OnlineSoftmax<T>::empty();
+    C values[W];
+    for (int k = 0; k < slots; ++k) {
+      expand(slot(tile, k), values);
+      state.add(values);
+    }
+    state = Group::combine(state, CombineOnline{});
+    const C sum = state.total(), log_sum = logarithm(sum), factor = 1 / sum;
+    for (int k = 0; k < slots; ++k) {
+      Chunk<T> chunk = slot(tile, k);
+#pragma unroll
+      for (int j = 0; j < W; ++j) {
+        const C d = to_compute(chunk[j]) - state.largest;
+        chunk[j] = from_compute<T>(log ? d - log_sum : exponential<T>(d) * factor);
+      }
+      store_chunk(y + row * n, first + k * step, n, chunk);
+    }
+  }
+}
+
+template <class T, class Group>
+__global__ void __launch_bounds__(shared_row_threads)
+    softmax_gradient_cluster_kernel(const T* y, const T* dy, T* dx, int64_t rows, int n, int slots,
+                                    bool log) {
+  using C = Compute<T>;
+  constexpr int W = vector_width<T>;
+  auto* tile = dynamic_shared<Chunk<T>>();
+  const int step = Group::threads() * W;
+  for (int64_t row = Group::index(); row < rows; row += Group::count()) {
+    const T *p = y + row * n, *g = dy + row * n;
+    const int first = Group::rank() * W - phase_of(p);
+    for (int k = 0; k < slots; ++k) {
+      copy_chunk(slot(tile, 2 * k), p, first + k * step, n, from_compute<T>(0));
+      copy_chunk(slot(tile, 2 * k + 1), g, first + k * step, n, from_compute<T>(0));
+    }
+    copy_commit();
+    copy_wait<0>();
+    C sum = 0;
+    for (int k = 0; k < slots; ++k) {
+      const Chunk<T> a = slot(tile, 2 * k), b = slot(tile, 2 * k + 1);
+#pragma unroll
+      for (int j = 0; j < W; ++j)
+        sum += log ? to_compute(b[j]) : to_compute(a[j]) * to_compute(b[j]);
+    }
+    sum = Group::combine(sum, Add{});
+    for (int k = 0; k < slots; ++k) {
+      const Chunk<T> a = slot(tile, 2 * k);
+      Chunk<T> b = slot(tile, 2 * k + 1);
+#pragma unroll
+      for (int j = 0; j < W; ++j) {
+        const C value = to_compute(a[j]), d = to_compute(b[j]);
+        b[j] = from_compute<T>(log ? d - exponential<T>(value) * sum : value * (d - sum));
+      }
+      store_chunk(dx + row * n, first + k * step, n, b);
+    }
+  }
+}
+
+template <class T>
+SharedRowPlan plan_of(const void* x, int64_t n, int arrays) {
+  return plan_shared_row(chunks_of_row<T>(x, n), arrays);
+}
+
+}  // namespace
+
+// The gradient holds two rows, so it decides.
+bool softmax_fits_cluster(const SoftmaxArgs& args) {
+  if (args.inner != 1) return false;
+  return visit_float(
+      args.dtype, [&]<class T>(Type<T>) { return plan_of<T>(args.x, args.size, 2).cluster > 0; });
+}
+
+void softmax_cluster(const SoftmaxArgs& args) {
+  visit_float(args.dtype, [&]<class T>(Type<T>) {
+    const SharedRowPlan plan = plan_of<T>(args.x, args.size, 1);
+    const LaunchConfig config = shared_row_launch(plan, args.outer);
+    auto run = [&]<class Group>(Type<Group>) {
+      launch<softmax_cluster_kernel<T, Group>>(config, static_cast<const T*>(args.x),
+                                               static_cast<T*>(args.y), args.outer,
+                                               static_cast<int>(args.size), plan.slots, args.log);
+    };
+    if (plan.cluster > 1)
+      run(Type<ClusterGroup<shared_row_threads>>{});
+    else
+      run(Type<BlockGroup<shared_row_threads>>{});
+  });
+}
+void softmax_gradient_cluster(const SoftmaxGradientArgs& args) {
+  visit_float(args.dtype, [&]<class T>(Type<T>) {
+    const SharedRowPlan plan = plan_of<T>(args.y, args.size, 2);
+    const LaunchConfig config = shared_row_launch(plan, args.outer);
+    auto run = [&]<class Group>(Type<Group>) {
+      launch<softmax_gradient_cluster_kernel<T, Group>>(
+          config, static_cast<const T*>(args.y), static_cast<const T*>(args.dy),
+          static_cast<T*>(args.dx), args.outer, static_cast<int>(args.size), plan.slots, args.log);
+    };
+    if (plan.cluster > 1)
+      run(Type<ClusterGroup<shared_row_threads>>{});
+    else
+      run(Type<BlockGroup<shared_row_threads>>{});
+  });
+}
+
+}  // namespace strata::gpu
