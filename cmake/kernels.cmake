@@ -20,6 +20,7 @@ endif()
 
 # strata_gpu_sources(TARGET folder...): adds the .cu files of the folders to the target.
 function(strata_gpu_sources target)
+  set(sources)  # not the caller's, which a function sees too
   foreach(folder ${ARGN})
     file(GLOB found CONFIGURE_DEPENDS ${folder}/*.cu)
     list(APPEND sources ${found})

@@ -14,9 +14,9 @@
 // warp, in one order: the same bits each time, and no workspace but delta. For D = 256 the
 // registers hold one of dk and dv, so that kernel runs twice (16 T S D).
 //
-// Shared memory: (128 + 4 B) D 2 bytes, B rows at a time: D = 64 (B = 64): 48 KiB, 128 (32): 64
-// KiB, 256 (16): 96 KiB. Measured on hardware: not yet. Source: Dao 2023, "FlashAttention-2",
-// algorithm 2.
+// Shared memory: (128 + 4 B) D 2 bytes, B rows at a time: D = 64 (B = 32): 32 KiB, 128 (dq 32, dk
+// and dv 16): 64 and 48 KiB, 256 (16): 96 KiB. Measured on hardware: not yet. Source: Dao 2023,
+// "FlashAttention-2", algorithm 2.
 #include "kernels/attention/flash2.h"
 
 namespace strata::gpu {
@@ -25,22 +25,24 @@ namespace {
 using namespace attention_detail;
 
 constexpr int block_rows = 16 * warps;
-// Rows of the other side at a time.
+// Keys at a time for dq, queries at a time for dk and dv: what registers allow.
 template <int D>
-constexpr int step_rows = D > 128  ? 16
-                          : D > 64 ? 32
-                                   : 64;
+constexpr int step_keys = D > 128 ? 16 : 32;
+template <int D>
+constexpr int step_queries = D > 96 ? 16 : 32;
 // Whether registers hold the sums of dk and dv at once.
 template <int D>
 constexpr bool together = D <= 128;
 
-template <class T, int D>
+template <class T, int D, int Step>
 struct Shared {
-  T rows[2][block_rows * D], steps[2][2][step_rows<D> * D];  // steps[stage]: q, dout or k, v
+  T rows[2][block_rows * D], steps[2][2][Step * D];  // steps[stage]: q, dout or k, v
 };
 template <class T, int D>
-struct KeyShared : Shared<T, D> {
-  float log_sum_exp[2][step_rows<D>], delta[2][step_rows<D>];
+using QueryShared = Shared<T, D, step_keys<D>>;
+template <class T, int D>
+struct KeyShared : Shared<T, D, step_queries<D>> {
+  float log_sum_exp[2][step_queries<D>], delta[2][step_queries<D>];
 };
 
 DEVICE int lane_id() { return static_cast<int>(threadIdx.x) % 32; }
@@ -54,7 +56,7 @@ template <class T, int D, bool Keys, bool Values>
 __global__ void __launch_bounds__(threads, 1)
     flash2_key_gradient_kernel(const __grid_constant__ AttentionGradientArgs args,
                                const float* delta) {
-  constexpr int step = step_rows<D>;
+  constexpr int step = step_queries<D>;
   const AttentionShape& s = args.shape;
   const Place place =
       place_of(blockIdx.x, static_cast<int>((s.keys + block_rows - 1) / block_rows), s.key_heads);
@@ -82,12 +84,11 @@ __global__ void __launch_bounds__(threads, 1)
     Tile<T, D>::template load<step, threads>(shared.steps[stage][1],
                                              member.query_rows<T>(args.dout) + t * args.dout.row,
                                              args.dout.row, left, size);
-    const int64_t at = member.statistic(t);
     if (const int row = static_cast<int>(threadIdx.x); row < step) {
-      const int from = row < left ? row : 0;
+      const int64_t at = member.statistic(row < left ? t + row : t);
       copy_async<4>(&shared.log_sum_exp[stage][row],
-                    static_cast<const float*>(args.log_sum_exp) + at + from, row < left);
-      copy_async<4>(&shared.delta[stage][row], delta + at + from, row < left);
+                    static_cast<const float*>(args.log_sum_exp) + at, row < left);
+      copy_async<4>(&shared.delta[stage][row], delta + at, row < left);
     }
   };
   Tile<T, D>::template load<block_rows, threads>(
@@ -138,7 +139,7 @@ template <class T, int D>
 __global__ void __launch_bounds__(threads, 1)
     flash2_query_gradient_kernel(const __grid_constant__ AttentionGradientArgs args,
                                  const float* delta) {
-  constexpr int step = step_rows<D>;
+  constexpr int step = step_keys<D>;
   const AttentionShape& s = args.shape;
   const int blocks = static_cast<int>((s.queries + block_rows - 1) / block_rows);
   const Place place = place_of(blockIdx.x, blocks, s.heads);
@@ -148,7 +149,7 @@ __global__ void __launch_bounds__(threads, 1)
   const int count = min(block_rows, h.queries - first);
   const Interval seen = h.keys_of(first, first + count - 1);
 
-  Shared<T, D>& shared = *dynamic_shared<Shared<T, D>>();
+  QueryShared<T, D>& shared = *dynamic_shared<QueryShared<T, D>>();
   const T *k = h.key_rows<T>(s.k), *v = h.key_rows<T>(s.v);
   auto load = [&](int j, int stage) {
     Tile<T, D>::template load<step, threads>(shared.steps[stage][0], k + j * s.k.row, s.k.row,
@@ -232,7 +233,7 @@ void run_gradient(const AttentionGradientArgs& args) {
       launch<flash2_query_gradient_kernel<T, D>>(
           {.grid = blocks_of(s.queries, block_rows, s.samples * s.heads),
            .block = threads,
-           .shared = sizeof(Shared<T, D>)},
+           .shared = sizeof(QueryShared<T, D>)},
           args, delta);
     if constexpr (together<D>) {
       if (args.dk || args.dv) run_keys<T, D, true, true>(args, delta);

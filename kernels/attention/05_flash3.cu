@@ -304,9 +304,9 @@ bool supports(const AttentionArgs& args) {
            (s.samples == 1 || x.sample > 0);
   };
   return is_float16(s.dtype) && s.size % 8 == 0 && s.size <= largest_size && s.size > 0 &&
-         s.keys > 0 && device().arch >= 90 && !s.query_offsets && aligned16(args.out) &&
-         mappable(s.q, s.queries, s.heads) && mappable(s.k, s.keys, s.key_heads) &&
-         mappable(s.v, s.keys, s.key_heads);
+         s.keys > 0 && device().arch >= 90 && !s.query_offsets && mask_fits(s) &&
+         aligned16(args.out) && mappable(s.q, s.queries, s.heads) &&
+         mappable(s.k, s.keys, s.key_heads) && mappable(s.v, s.keys, s.key_heads);
 }
 
 }  // namespace

@@ -47,7 +47,8 @@ void with_size(const AttentionShape& s, F&& f) {
 inline bool supports_shape(const AttentionShape& s) {
   using namespace attention_ladder;
   return is_float16(s.dtype) && s.size % 8 == 0 && s.size <= largest_size && device().arch >= 80 &&
-         rows_aligned(s.q, s.dtype) && rows_aligned(s.k, s.dtype) && rows_aligned(s.v, s.dtype);
+         mask_fits(s) && rows_aligned(s.q, s.dtype) && rows_aligned(s.k, s.dtype) &&
+         rows_aligned(s.v, s.dtype);
 }
 
 }  // namespace strata::gpu::attention_detail

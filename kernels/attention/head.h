@@ -84,12 +84,18 @@ struct Head {
   DEVICE Compute<T> masked(Compute<T> score, int t, int j) const {
     const Interval seen = keys_of(t);
     if (t >= queries || j < seen.begin || j >= seen.end) return minus_infinity();
-    if (shape->mask_kind == MaskKind::none) return score;
+    return shape->mask_kind == MaskKind::none ? score : with_mask<T>(score, mask_place(t, j));
+  }
+  DEVICE int64_t mask_place(int t, int j) const {
     const int64_t* stride = shape->mask_strides;
-    const int64_t at = sample * stride[0] + head * stride[1] + t * stride[2] + j * stride[3];
+    return sample * stride[0] + head * stride[1] + t * stride[2] + j * stride[3];
+  }
+  // There is a mask, and it has this place.
+  template <class T>
+  DEVICE Compute<T> with_mask(Compute<T> score, int64_t place) const {
     if (shape->mask_kind == MaskKind::added)
-      return score + widened(static_cast<const T*>(shape->mask)[at]);
-    return static_cast<const bool*>(shape->mask)[at] ? score : minus_infinity();
+      return score + widened(static_cast<const T*>(shape->mask)[place]);
+    return static_cast<const bool*>(shape->mask)[place] ? score : minus_infinity();
   }
 
   template <class T>

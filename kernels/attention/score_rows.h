@@ -34,15 +34,47 @@ DEVICE float mask_block(const Head& h, Scores& p, int row, int column) {
                  : h.whole(min(row, end), min(row + 15, end), column, 8 * N);
   if (scale > 0 && whole) return scale * log2_e;
   const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int first_row = row + lane / 4, first_column = column + lane % 4 * 2;
 #pragma unroll
-  for (int n = 0; n < N; ++n)
+  for (int half = 0; half < 2; ++half) {
+    const int r = first_row + 8 * half;
+    Interval seen = transposed ? h.queries_of(r, r) : h.keys_of(r);
+    if (r >= (transposed ? h.keys : h.queries)) seen.end = 0;
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const int r = row + lane / 4 + i / 2 * 8, c = column + 8 * n + lane % 4 * 2 + i % 2;
-      element(p, n, i) =
-          h.masked<T>(element(p, n, i) * scale, transposed ? c : r, transposed ? r : c);
-    }
+    for (int n = 0; n < N; ++n)
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        const int c = first_column + 8 * n + i;
+        float& score = element(p, n, 2 * half + i);
+        score = c >= seen.begin && c < seen.end ? score * scale : minus_infinity();
+      }
+  }
+  if (h.shape->mask_kind == MaskKind::none) return log2_e;
+  // Places in the mask of this head fit 32 bits (mask_fits), and hidden keys read place 0: loads
+  // without branches and wide addresses keep registers free.
+  const int64_t begin = h.mask_place(0, 0);
+  const int down = static_cast<int>(h.shape->mask_strides[transposed ? 3 : 2]);
+  const int right = static_cast<int>(h.shape->mask_strides[transposed ? 2 : 3]);
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    int place = (first_row + 8 * half) * down + first_column * right;
+#pragma unroll
+    for (int n = 0; n < N; ++n, place += 8 * right)
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        float& score = element(p, n, 2 * half + i);
+        const bool seen = score != minus_infinity();
+        const float masked = h.with_mask<T>(score, begin + (seen ? place + i * right : 0));
+        score = seen ? masked : score;
+      }
+  }
   return log2_e;
+}
+
+inline bool mask_fits(const AttentionShape& s) {
+  constexpr int64_t most = int64_t{1} << 31;
+  return s.mask_kind == MaskKind::none ||
+         (s.queries + 64) * s.mask_strides[2] + (s.keys + 128) * s.mask_strides[3] < most;
 }
 
 struct Shrink {

@@ -14,7 +14,7 @@
 // statistics behind are column sums of the tile's sums.
 //
 // f32, f64, bf16 and f16, all with sums in Compute<T>: f32 is f32. 14 KiB of shared memory (f32);
-// registers: 168 to 255. Storing the transposed tile has 2-way bank conflicts, an eighth of the
+// registers: 138 to 195, f64 254, no spills. Storing the transposed tile has 2-way bank conflicts, an eighth of the
 // traffic. Measured on hardware: not yet.
 #include "kernels/conv/epilogue.h"
 #include "kernels/conv/gather.h"

@@ -3,30 +3,31 @@
 // Against 16_tma_store nothing changes but the types: a line of 128 bytes is 32 tf32 or 128 fp8, a
 // wgmma takes 8 or 32 of K. Both must be contiguous along K: wgmma transposes 16-bit operands only.
 //
-// tf32: half the products a second of bf16, a tile of C of f32 is twice as large, so it is
-// 128 x 128. The low 13 bits of the mantissa are ignored (truncation), errors of operands are up to
-// 2^-10. fp8 (e4m3): twice the products a second of bf16; scales multiply into alpha. The hardware
-// sums fp8 products with fewer bits than f32 has (DeepGEMM counts 14), which the simulator does not
+// tf32: half the products a second of bf16, and 64 operations a byte from L2. The low 13 bits of
+// the mantissa are ignored (truncation): errors of operands are up to 2^-10. fp8 (e4m3): twice the
+// products a second of bf16, 256 operations a byte; scales multiply into alpha. The hardware sums
+// fp8 products with fewer bits than f32 has (DeepGEMM counts 14), which the simulator does not
 // show: long sums of fp8 on hardware are less exact than here.
 //
-// Registers (ptxas, sm_90a): REGS_17 by launch bounds, 40 and 232 after setmaxnreg, no spills.
-// Shared memory: 209 KiB, for C of f32 225 KiB. Measured on hardware: not yet.
+// A tile of C of f32 takes 128 KiB, which leaves two stages; a stage is 1024 clocks of the tensor
+// cores at full rate in all three types, about twice the latency of device memory.
+// Registers (ptxas, sm_90a): 168 by launch bounds, 40 and 232 after setmaxnreg, no spills. Shared
+// memory: 209 KiB, for C of f32 225 KiB. Measured on hardware: not yet.
 #include "kernels/gemm/hopper_tma_store.h"
 
 namespace strata::gpu {
 namespace {
+
+template <class T, class C>
+using ShapeOf = TmaStoreShape<T, C, 128, 256, sizeof(C) == 2 ? 3 : 2, Major::k, Major::k>;
 
 bool supports_tf32(const GemmArguments& arguments) {
   return arguments.dtype == DType::f32 && arguments.allow_tf32 &&
          hopper_reads(arguments, 4, true) && tma_stores(arguments);
 }
 void run_tf32(const GemmArguments& arguments) {
-  for_each_product(arguments, 4,
-                   launch_tma_store<TmaStoreShape<tf32, float, 128, 128, 5, Major::k, Major::k>>);
+  for_each_product(arguments, 4, launch_tma_store<ShapeOf<tf32, float>>);
 }
-
-template <class C, int TileN, int Stages>
-using Fp8Shape = TmaStoreShape<fp8_e4m3, C, 128, TileN, Stages, Major::k, Major::k>;
 
 bool supports_fp8(const GemmArguments& arguments) {
   return (arguments.dtype == DType::bf16 || arguments.dtype == DType::f16 ||
@@ -36,11 +37,11 @@ bool supports_fp8(const GemmArguments& arguments) {
 void run_fp8(const GemmArguments& arguments) {
   for_each_product(arguments, 1, [](const HopperProduct& product) {
     if (product.arguments.dtype == DType::bf16)
-      launch_tma_store<Fp8Shape<bf16, 256, 3>>(product);
+      launch_tma_store<ShapeOf<fp8_e4m3, bf16>>(product);
     else if (product.arguments.dtype == DType::f16)
-      launch_tma_store<Fp8Shape<f16, 256, 3>>(product);
+      launch_tma_store<ShapeOf<fp8_e4m3, f16>>(product);
     else
-      launch_tma_store<Fp8Shape<float, 128, 5>>(product);
+      launch_tma_store<ShapeOf<fp8_e4m3, float>>(product);
   });
 }
 

@@ -149,4 +149,20 @@ DEVICE T from_float(float value) {
   }
 }
 
+// Between an element and the type that arithmetic on it is done in.
+template <class T>
+DEVICE Compute<T> widen(T value) {
+  if constexpr (std::is_same_v<T, Compute<T>>)
+    return value;
+  else
+    return to_float(value);
+}
+template <class T>
+DEVICE T narrow(Compute<T> value) {
+  if constexpr (std::is_same_v<T, Compute<T>>)
+    return value;
+  else
+    return from_float<T>(value);
+}
+
 }  // namespace strata::gpu

@@ -13,7 +13,7 @@ namespace strata::gpu {
 namespace {
 
 template <class T, class Group>
-__global__ void __launch_bounds__(Group::block_threads)
+__global__ void __launch_bounds__(Group::block_threads, 1)
     cross_entropy_kernel(CrossEntropyArgs args) {
   using C = Compute<T>;
   const int n = static_cast<int>(args.classes), step = Group::threads() * vector_width<T>;
@@ -21,7 +21,7 @@ __global__ void __launch_bounds__(Group::block_threads)
     const T* x = static_cast<const T*>(args.logits) + row * n;
     const int first = Group::rank() * vector_width<T> - phase_of(x);
     auto state = RowLoss<T>::empty();
-#pragma unroll 4
+#pragma unroll 2
     for (int at = first; at < n; at += step)
       state.add(load_chunk(x, at, n, minus_infinity<T>()), at, n, args.smoothing > 0);
     state = Group::combine(state, CombineRowLoss{});
@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(Group::block_threads)
 }
 
 template <class T, class Group>
-__global__ void __launch_bounds__(Group::block_threads)
+__global__ void __launch_bounds__(Group::block_threads, 1)
     cross_entropy_gradient_kernel(CrossEntropyGradientArgs args) {
   using C = Compute<T>;
   const int n = static_cast<int>(args.classes), step = Group::threads() * vector_width<T>;
@@ -51,7 +51,7 @@ __global__ void __launch_bounds__(Group::block_threads)
     const auto gradient = logit_gradient<T>(
         static_cast<const C*>(args.largest)[row], static_cast<const C*>(args.log_sum)[row],
         args.gradient[row * args.gradient_stride], args.smoothing, n, target);
-#pragma unroll 4
+#pragma unroll 2
     for (int at = first; at < n; at += step)
       store_chunk(dx, at, n,
                   ignored ? zeros : gradient(load_chunk(x, at, n, minus_infinity<T>()), at));

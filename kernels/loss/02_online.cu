@@ -13,13 +13,14 @@ namespace {
 using Group = BlockGroup<256>;
 
 template <class T>
-__global__ void __launch_bounds__(256) cross_entropy_online_kernel(CrossEntropyInPlaceArgs args) {
+__global__ void __launch_bounds__(256, 1)
+    cross_entropy_online_kernel(CrossEntropyInPlaceArgs args) {
   constexpr int step = 256 * vector_width<T>;
   const int n = static_cast<int>(args.classes);
   for (int64_t row = Group::index(); row < args.rows; row += Group::count()) {
     T* x = static_cast<T*>(args.logits) + row * n;
     const int first = Group::rank() * vector_width<T> - phase_of(x);
-    fused_row<T, Group>(
+    fused_row<T, Group, 2>(
         args, row, first, step, first < n ? (n - first + step - 1) / step : 0,
         [&](int, int at) { return load_chunk(x, at, n, minus_infinity<T>()); },
         [&](int, int at, const Chunk<T>& dx) { store_chunk(x, at, n, dx); });

@@ -10,7 +10,7 @@ namespace strata::gpu {
 namespace {
 
 template <class T, class Group, int Vectors>
-__global__ void __launch_bounds__(Group::block_threads)
+__global__ void __launch_bounds__(Group::block_threads, 1)
     cross_entropy_registers_kernel(CrossEntropyInPlaceArgs args) {
   const int n = static_cast<int>(args.classes), step = Group::threads() * vector_width<T>;
   for (int64_t row = Group::index(); row < args.rows; row += Group::count()) {
@@ -20,7 +20,7 @@ __global__ void __launch_bounds__(Group::block_threads)
 #pragma unroll
     for (int v = 0; v < Vectors; ++v)
       chunks[v] = load_chunk(x, first + v * step, n, minus_infinity<T>());
-    fused_row<T, Group>(
+    fused_row<T, Group, Vectors>(
         args, row, first, step, Vectors, [&](int v, int) { return chunks[v]; },
         [&](int, int at, const Chunk<T>& dx) { store_chunk(x, at, n, dx); });
   }

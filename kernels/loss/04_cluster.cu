@@ -13,7 +13,7 @@ namespace strata::gpu {
 namespace {
 
 template <class T, class Group>
-__global__ void __launch_bounds__(shared_row_threads)
+__global__ void __launch_bounds__(shared_row_threads, 1)
     cross_entropy_cluster_kernel(CrossEntropyInPlaceArgs args, int slots) {
   auto* tile = dynamic_shared<Chunk<T>>();
   const int n = static_cast<int>(args.classes), step = Group::threads() * vector_width<T>;
@@ -24,7 +24,7 @@ __global__ void __launch_bounds__(shared_row_threads)
       copy_chunk(slot(tile, k), x, first + k * step, n, minus_infinity<T>());
     copy_commit();
     copy_wait<0>();
-    fused_row<T, Group>(
+    fused_row<T, Group, 2>(
         args, row, first, step, slots, [&](int k, int) { return slot(tile, k); },
         [&](int, int at, const Chunk<T>& dx) { store_chunk(x, at, n, dx); });
   }

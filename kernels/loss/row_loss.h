@@ -78,7 +78,7 @@ DEVICE LogitGradient<T> logit_gradient(Compute<T> largest, Compute<T> log_sum, d
 
 // Forward and backward of one row that `load(k, at)` hands out in `count` chunks, the first at
 // `first`, `step` apart: writes the loss, and hands each gradient chunk to `store(k, at, chunk)`.
-template <class T, class Group, class Load, class Store>
+template <class T, class Group, int Unroll, class Load, class Store>
 DEVICE void fused_row(const CrossEntropyInPlaceArgs& args, int64_t row, int first, int step,
                       int count, Load load, Store store) {
   using C = Compute<T>;
@@ -90,7 +90,7 @@ DEVICE void fused_row(const CrossEntropyInPlaceArgs& args, int64_t row, int firs
                        ? to_compute(static_cast<const T*>(args.logits)[row * n + target])
                        : C(0);
   auto state = RowLoss<T>::empty();
-#pragma unroll 4
+#pragma unroll Unroll
   for (int k = 0; k < count; ++k)
     state.add(load(k, first + k * step), first + k * step, n, args.smoothing > 0);
   state = Group::combine(state, CombineRowLoss{});
@@ -101,7 +101,7 @@ DEVICE void fused_row(const CrossEntropyInPlaceArgs& args, int64_t row, int firs
       logit_gradient<T>(state.softmax.largest, state.log_sum(),
                         args.gradient[row * args.gradient_stride], args.smoothing, n, target);
   const Chunk<T> zeros{};
-#pragma unroll 4
+#pragma unroll Unroll
   for (int k = 0; k < count; ++k) {
     const int at = first + k * step;
     store(k, at, ignored ? zeros : gradient(load(k, at), at));

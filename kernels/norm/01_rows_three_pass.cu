@@ -14,9 +14,10 @@ constexpr int block_threads = 256;
 using Group = BlockGroup<block_threads>;
 
 template <class T>
-__global__ void __launch_bounds__(block_threads) row_norm_three_pass_kernel(RowNormArgs args) {
+__global__ void __launch_bounds__(block_threads, 1) row_norm_three_pass_kernel(RowNormArgs args) {
   using C = Compute<T>;
   const int n = static_cast<int>(args.channels), begin = static_cast<int>(threadIdx.x);
+  const C share = C(1) / static_cast<C>(n);
   const C *scale = static_cast<const C*>(args.scale), *shift = static_cast<const C*>(args.shift);
   for (int64_t row = blockIdx.x; row < args.rows; row += gridDim.x) {
     const T* x = static_cast<const T*>(args.x) + row * n;
@@ -24,7 +25,7 @@ __global__ void __launch_bounds__(block_threads) row_norm_three_pass_kernel(RowN
     C mean = 0;
     if (args.mean) {
       for (int i = begin; i < n; i += block_threads) mean += to_compute(x[i]);
-      mean = Group::combine(mean, Add{}) / static_cast<C>(n);
+      mean = Group::combine(mean, Add{}) * share;
     }
     Sums<C, 2> sums{};
     for (int i = begin; i < n; i += block_threads) {
@@ -32,7 +33,7 @@ __global__ void __launch_bounds__(block_threads) row_norm_three_pass_kernel(RowN
       sums = sums + Sums<C, 2>{args.mean ? d : C(0), d * d};
     }
     sums = Group::combine(sums, Add{});
-    const auto of = statistics_about(mean, sums, n, static_cast<C>(args.epsilon));
+    const auto of = statistics_about(mean, sums, share, static_cast<C>(args.epsilon));
     if (threadIdx.x == 0) write_statistics(args, row, of);
     for (int i = begin; i < n; i += block_threads) {
       const C z = (to_compute(x[i]) - of.mean) * of.inverse;
@@ -42,10 +43,11 @@ __global__ void __launch_bounds__(block_threads) row_norm_three_pass_kernel(RowN
 }
 
 template <class T>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, 1)
     row_norm_gradient_three_pass_kernel(RowNormGradientArgs args) {
   using C = Compute<T>;
   const int n = static_cast<int>(args.channels), begin = static_cast<int>(threadIdx.x);
+  const C share = C(1) / static_cast<C>(n);
   const C* scale = static_cast<const C*>(args.scale);
   for (int64_t row = blockIdx.x; row < args.rows; row += gridDim.x) {
     const T* x = static_cast<const T*>(args.x) + row * n;
@@ -57,8 +59,8 @@ __global__ void __launch_bounds__(block_threads)
       sums = sums + Sums<C, 2>{u, u * (to_compute(x[i]) - of.mean)};
     }
     sums = Group::combine(sums, Add{});
-    const C b = args.mean ? sums.value[0] / static_cast<C>(n) : C(0);
-    const C c = sums.value[1] / static_cast<C>(n) * of.inverse * of.inverse;
+    const C b = args.mean ? sums.value[0] * share : C(0);
+    const C c = sums.value[1] * share * of.inverse * of.inverse;
     for (int i = begin; i < n; i += block_threads) {
       const C u = to_compute(dy[i]) * (scale ? scale[i] : C(1));
       static_cast<T*>(args.dx)[row * n + i] =

@@ -16,10 +16,11 @@ constexpr int block_threads = 256;
 using Group = BlockGroup<block_threads>;
 
 template <class T>
-__global__ void __launch_bounds__(block_threads) row_norm_one_pass_kernel(RowNormArgs args) {
+__global__ void __launch_bounds__(block_threads, 1) row_norm_one_pass_kernel(RowNormArgs args) {
   using C = Compute<T>;
   constexpr int W = vector_width<T>, step = block_threads * W;
   const int n = static_cast<int>(args.channels);
+  const C share = C(1) / static_cast<C>(n);
   for (int64_t row = blockIdx.x; row < args.rows; row += gridDim.x) {
     const T* x = static_cast<const T*>(args.x) + row * n;
     const int first = Group::rank() * W - phase_of(x);
@@ -29,7 +30,7 @@ __global__ void __launch_bounds__(block_threads) row_norm_one_pass_kernel(RowNor
       add_deviations(load_chunk(x, at, n, from_compute<T>(0)), at, n, shift, sums);
     sums = Group::combine(sums, Add{});
     if (!args.mean) sums.value[0] = 0;
-    const auto of = statistics_about(shift, sums, n, static_cast<C>(args.epsilon));
+    const auto of = statistics_about(shift, sums, share, static_cast<C>(args.epsilon));
     if (threadIdx.x == 0) write_statistics(args, row, of);
     for (int at = first; at < n; at += step)
       store_chunk(static_cast<T*>(args.y) + row * n, at, n,
@@ -38,11 +39,12 @@ __global__ void __launch_bounds__(block_threads) row_norm_one_pass_kernel(RowNor
 }
 
 template <class T>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, 1)
     row_norm_gradient_one_pass_kernel(RowNormGradientArgs args) {
   using C = Compute<T>;
   constexpr int W = vector_width<T>, step = block_threads * W;
   const int n = static_cast<int>(args.channels);
+  const C share = C(1) / static_cast<C>(n);
   const T zero = from_compute<T>(0);
   for (int64_t row = blockIdx.x; row < args.rows; row += gridDim.x) {
     const T* x = static_cast<const T*>(args.x) + row * n;
@@ -57,7 +59,7 @@ __global__ void __launch_bounds__(block_threads)
     for (int at = first; at < n; at += step)
       store_chunk(static_cast<T*>(args.dx) + row * n, at, n,
                   input_gradient(args, load_chunk(x, at, n, zero), load_chunk(dy, at, n, zero), at,
-                                 n, of, sums));
+                                 n, of, sums, share));
   }
 }
 

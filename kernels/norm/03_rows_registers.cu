@@ -13,11 +13,12 @@ namespace strata::gpu {
 namespace {
 
 template <class T, class Group, int Vectors>
-__global__ void __launch_bounds__(Group::block_threads)
+__global__ void __launch_bounds__(Group::block_threads, 1)
     row_norm_registers_kernel(RowNormArgs args) {
   using C = Compute<T>;
   constexpr int W = vector_width<T>;
   const int n = static_cast<int>(args.channels), step = Group::threads() * W;
+  const C share = C(1) / static_cast<C>(n);
   for (int64_t row = Group::index(); row < args.rows; row += Group::count()) {
     const T* from = static_cast<const T*>(args.x) + row * n;
     const int first = Group::rank() * W - phase_of(from);
@@ -29,14 +30,14 @@ __global__ void __launch_bounds__(Group::block_threads)
     if (args.mean) {
 #pragma unroll
       for (int v = 0; v < Vectors; ++v) mean += sum_of_chunk<T>(x[v]);
-      mean = Group::combine(mean, Add{}) / static_cast<C>(n);
+      mean = Group::combine(mean, Add{}) * share;
     }
     Sums<C, 2> sums{};
 #pragma unroll
     for (int v = 0; v < Vectors; ++v) add_deviations(x[v], first + v * step, n, mean, sums);
     sums = Group::combine(sums, Add{});
     if (!args.mean) sums.value[0] = 0;
-    const auto of = statistics_about(mean, sums, n, static_cast<C>(args.epsilon));
+    const auto of = statistics_about(mean, sums, share, static_cast<C>(args.epsilon));
     if (Group::rank() == 0) write_statistics(args, row, of);
 #pragma unroll
     for (int v = 0; v < Vectors; ++v)

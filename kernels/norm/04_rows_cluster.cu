@@ -13,12 +13,13 @@ namespace strata::gpu {
 namespace {
 
 template <class T, class Group>
-__global__ void __launch_bounds__(shared_row_threads)
+__global__ void __launch_bounds__(shared_row_threads, 1)
     row_norm_cluster_kernel(RowNormArgs args, int slots) {
   using C = Compute<T>;
   constexpr int W = vector_width<T>;
   auto* tile = dynamic_shared<Chunk<T>>();
   const int n = static_cast<int>(args.channels), step = Group::threads() * W;
+  const C share = C(1) / static_cast<C>(n);
   for (int64_t row = Group::index(); row < args.rows; row += Group::count()) {
     const T* x = static_cast<const T*>(args.x) + row * n;
     const int first = Group::rank() * W - phase_of(x);
@@ -29,13 +30,13 @@ __global__ void __launch_bounds__(shared_row_threads)
     C mean = 0;
     if (args.mean) {
       for (int k = 0; k < slots; ++k) mean += sum_of_chunk<T>(slot(tile, k));
-      mean = Group::combine(mean, Add{}) / static_cast<C>(n);
+      mean = Group::combine(mean, Add{}) * share;
     }
     Sums<C, 2> sums{};
     for (int k = 0; k < slots; ++k) add_deviations(slot(tile, k), first + k * step, n, mean, sums);
     sums = Group::combine(sums, Add{});
     if (!args.mean) sums.value[0] = 0;
-    const auto of = statistics_about(mean, sums, n, static_cast<C>(args.epsilon));
+    const auto of = statistics_about(mean, sums, share, static_cast<C>(args.epsilon));
     if (Group::rank() == 0) write_statistics(args, row, of);
     for (int k = 0; k < slots; ++k)
       store_chunk(static_cast<T*>(args.y) + row * n, first + k * step, n,
@@ -44,12 +45,13 @@ __global__ void __launch_bounds__(shared_row_threads)
 }
 
 template <class T, class Group>
-__global__ void __launch_bounds__(shared_row_threads)
+__global__ void __launch_bounds__(shared_row_threads, 1)
     row_norm_gradient_cluster_kernel(RowNormGradientArgs args, int slots) {
   using C = Compute<T>;
   constexpr int W = vector_width<T>;
   auto* tile = dynamic_shared<Chunk<T>>();
   const int n = static_cast<int>(args.channels), step = Group::threads() * W;
+  const C share = C(1) / static_cast<C>(n);
   for (int64_t row = Group::index(); row < args.rows; row += Group::count()) {
     const T* x = static_cast<const T*>(args.x) + row * n;
     const T* dy = static_cast<const T*>(args.dy) + row * n;
@@ -69,7 +71,7 @@ __global__ void __launch_bounds__(shared_row_threads)
     for (int k = 0; k < slots; ++k)
       store_chunk(static_cast<T*>(args.dx) + row * n, first + k * step, n,
                   input_gradient(args, slot(tile, 2 * k), slot(tile, 2 * k + 1), first + k * step,
-                                 n, of, sums));
+                                 n, of, sums, share));
   }
 }
 

@@ -26,11 +26,12 @@ struct WarpColumns {
 
 // partial is [blocks][2][C]: dscale, dshift.
 template <class T, class Group, int Vectors>
-__global__ void __launch_bounds__(Group::block_threads)
+__global__ void __launch_bounds__(Group::block_threads, 1)
     row_norm_gradient_persistent_kernel(RowNormGradientArgs args, Compute<T>* partial) {
   using C = Compute<T>;
   constexpr int W = vector_width<T>;
   const int n = static_cast<int>(args.channels), step = Group::threads() * W;
+  const C share = C(1) / static_cast<C>(n);
   const int first = Group::rank() * W;
   const T zero = from_compute<T>(0);
   C parameter[2][Vectors][W] = {};
@@ -60,7 +61,7 @@ __global__ void __launch_bounds__(Group::block_threads)
 #pragma unroll
     for (int v = 0; v < Vectors; ++v)
       store_chunk(static_cast<T*>(args.dx) + row * n, first + v * step, n,
-                  input_gradient(args, x[v], dy[v], first + v * step, n, of, sums));
+                  input_gradient(args, x[v], dy[v], first + v * step, n, of, sums, share));
   }
   if (!partial) return;
   partial += int64_t{blockIdx.x} * 2 * n;

@@ -10,7 +10,7 @@ namespace strata::gpu {
 namespace {
 
 template <class T>
-__global__ void __launch_bounds__(32 * tile_rows)
+__global__ void __launch_bounds__(32 * tile_rows, 1)
     channel_affine_kernel(ChannelAffineArgs args, ChannelTiles t) {
   using C = Compute<T>;
   constexpr int W = vector_width<T>;
@@ -40,7 +40,7 @@ __global__ void __launch_bounds__(32 * tile_rows)
 }
 
 template <class T, Mask mask>
-__global__ void __launch_bounds__(32 * tile_rows)
+__global__ void __launch_bounds__(32 * tile_rows, 1)
     channel_gradient_kernel(ChannelGradientArgs args, ChannelTiles t) {
   using C = Compute<T>;
   constexpr int W = vector_width<T>;
@@ -58,6 +58,7 @@ __global__ void __launch_bounds__(32 * tile_rows)
       b[j] = static_cast<C>(args.b[at]);
       c[j] = static_cast<C>(args.c[at]);
     });
+#pragma unroll 1  // two or three loads in flight are enough; constants fill the registers
     for (int64_t r = my.begin + threadIdx.y; r < my.end; r += tile_rows) {
       const int64_t at = sample * my.total + r * t.width;
       const int n = my.length(t, r);

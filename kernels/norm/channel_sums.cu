@@ -26,12 +26,15 @@ DEVICE C median(C a, C b, C c) {
 
 // partial is [samples][parts][width] pairs: sums about the part's shift turned into mean and m2.
 template <class T>
-__global__ void __launch_bounds__(32 * tile_rows)
+__global__ void __launch_bounds__(32 * tile_rows, 1)
     channel_moments_kernel(ChannelMomentsArgs args, ChannelTiles t, Sums<double, 2>* partial) {
   using C = Compute<T>;
   constexpr int W = vector_width<T>;
   const TileColumn<T> my(t);
   const T zero = from_compute<T>(0);
+  const int64_t rows = my.end - my.begin;
+  const double share = 1 / static_cast<double>(rows);
+  const double share_but_last = 1 / static_cast<double>(rows - 1);  // columns past the last row
   for (int64_t sample = blockIdx.z; sample < t.samples; sample += gridDim.z) {
     const T* x = static_cast<const T*>(args.x) + sample * my.total;
     auto row = [&](int64_t r) {
@@ -62,9 +65,10 @@ __global__ void __launch_bounds__(32 * tile_rows)
     for (int j = 0; j < W; ++j) {
       const auto sums = column_combine<tile_rows>(
           Sums<double, 2>{static_cast<double>(sum[j]), static_cast<double>(square[j])}, Add{});
-      const auto count = static_cast<double>(my.count(t, j));
-      if (threadIdx.y != 0 || my.column + j >= t.width || count == 0) continue;
-      const double off = sums.value[0] / count, m2 = sums.value[1] - sums.value[0] * off;
+      const int64_t count = my.count(t, j);
+      if (threadIdx.y != 0 || count <= 0) continue;
+      const double off = sums.value[0] * (count == rows ? share : share_but_last);
+      const double m2 = sums.value[1] - sums.value[0] * off;
       partial[(sample * t.parts + blockIdx.y) * t.width + my.column + j] = {
           static_cast<double>(shift[j]) + off, m2 > 0 || m2 != m2 ? m2 : 0.0};
     }
@@ -72,7 +76,7 @@ __global__ void __launch_bounds__(32 * tile_rows)
 }
 
 template <class T, Mask mask>
-__global__ void __launch_bounds__(32 * tile_rows)
+__global__ void __launch_bounds__(32 * tile_rows, 1)
     channel_gradient_sums_kernel(ChannelGradientSumsArgs args, ChannelTiles t,
                                  Sums<double, 2>* partial) {
   using C = Compute<T>;
@@ -128,18 +132,17 @@ struct CombineMoments {
 template <class F>
 DEVICE void for_each_partial(const ChannelTiles& t, const Sums<double, 2>* partial, int64_t sample,
                              int channel, F f) {
-  const int64_t total = t.rows * t.channels;
   for (int64_t i = threadIdx.y; i < int64_t{t.parts} * t.repeat; i += tile_rows) {
-    const int64_t part = i / t.repeat, column = i % t.repeat * t.channels + channel;
-    const int64_t begin = part * t.part_rows, all = (total - column + t.width - 1) / t.width;
-    int64_t end = begin + t.part_rows < t.wide_rows ? begin + t.part_rows : t.wide_rows;
-    if (all < end) end = all;
-    if (end > begin) f(partial[(sample * t.parts + part) * t.width + column], end - begin);
+    const int64_t part = i / t.repeat;
+    const int column = static_cast<int>(i % t.repeat) * t.channels + channel;
+    const int64_t begin = part * t.part_rows, end = begin + t.part_rows;
+    const int64_t rows = rows_with(t, column, begin, end);
+    if (rows > 0) f(partial[(sample * t.parts + part) * t.width + column], rows);
   }
 }
 
 // Stage 2: a thread column a channel.
-__global__ void __launch_bounds__(32 * tile_rows)
+__global__ void __launch_bounds__(32 * tile_rows, 1)
     combine_moments_kernel(ChannelTiles t, const Sums<double, 2>* partial, double* mean,
                            double* m2) {
   const int channel = static_cast<int>(blockIdx.x * 32 + threadIdx.x);
@@ -155,7 +158,7 @@ __global__ void __launch_bounds__(32 * tile_rows)
     m2[sample * t.channels + channel] = moments.m2;
   }
 }
-__global__ void __launch_bounds__(32 * tile_rows)
+__global__ void __launch_bounds__(32 * tile_rows, 1)
     combine_sums_kernel(ChannelTiles t, const Sums<double, 2>* partial, double* sum_g,
                         double* sum_gx) {
   const int channel = static_cast<int>(blockIdx.x * 32 + threadIdx.x);

@@ -22,6 +22,8 @@ struct ChannelTiles {
   int64_t samples, rows;
   int channels, repeat, width;   // width = repeat channels
   int64_t wide_rows, part_rows;  // of a sample, of a part
+  int64_t whole;                 // wide rows of which all elements exist
+  int rest;                      // elements of the one after those
   int parts, tiles;
 
   LaunchConfig config() const {
@@ -46,6 +48,8 @@ ChannelTiles channel_tiles(int64_t samples, int64_t rows, int64_t channels, int 
   t.repeat = static_cast<int>(repeat);
   t.width = static_cast<int>(repeat * channels);
   t.wide_rows = (rows + repeat - 1) / repeat;
+  t.whole = rows * channels / t.width;
+  t.rest = static_cast<int>(rows * channels % t.width);
   t.tiles = static_cast<int>(divide_up(t.width, 32 * W));
   const int64_t wanted = int64_t{device().multiprocessors} * blocks_each;
   const int64_t room = (wanted + t.tiles * samples - 1) / (t.tiles * samples);
@@ -54,6 +58,13 @@ ChannelTiles channel_tiles(int64_t samples, int64_t rows, int64_t channels, int 
   t.part_rows = (t.wide_rows + parts - 1) / parts;
   t.parts = static_cast<int>((t.wide_rows + t.part_rows - 1) / t.part_rows);
   return t;
+}
+
+// How many of the wide rows begin..end have an element in this column.
+DEVICE int64_t rows_with(const ChannelTiles& t, int column, int64_t begin, int64_t end) {
+  if (column >= t.width) return 0;
+  const int64_t all = t.whole + (column < t.rest);
+  return (all < end ? all : end) - begin;
 }
 
 // Where a thread stands.
@@ -78,13 +89,11 @@ struct TileColumn {
   }
   // Rows of the part in which element j of the thread exists.
   DEVICE int64_t count(const ChannelTiles& t, int j) const {
-    if (column + j >= t.width) return 0;
-    const int64_t all = (total - column - j + t.width - 1) / t.width;
-    return (all < end ? all : end) - begin;
+    return rows_with(t, column + j, begin, end);
   }
 };
 
-// values[j] = of(channel of element j), a [samples, C] array of f64.
+// Calls f(j, channel of element j).
 template <class T, class F>
 DEVICE void for_each_channel(const ChannelTiles& t, int column, F f) {
 #pragma unroll

@@ -16,13 +16,13 @@ template <class C>
 struct RowStatistics {
   C mean, inverse;
 };
-// From the sums of d and d^2, d = x - shift. With a shift near the mean this is the corrected
-// two-pass algorithm (Chan, Golub and LeVeque 1983): the first sum takes away what the rounding of
-// the shift left.
+// From the sums of d and d^2, d = x - shift, and share = 1 / n. With a shift near the mean this is
+// the corrected two-pass algorithm (Chan, Golub and LeVeque 1983): the first sum takes away what
+// the rounding of the shift left.
 template <class C>
-DEVICE RowStatistics<C> statistics_about(C shift, const Sums<C, 2>& sums, int n, C epsilon) {
-  const C off = sums.value[0] / static_cast<C>(n);
-  const C variance = sums.value[1] / static_cast<C>(n) - off * off;
+DEVICE RowStatistics<C> statistics_about(C shift, const Sums<C, 2>& sums, C share, C epsilon) {
+  const C off = sums.value[0] * share;
+  const C variance = sums.value[1] * share - off * off;
   return {shift + off,
           inverse_root((variance > 0 || variance != variance ? variance : C(0)) + epsilon)};
 }
@@ -116,15 +116,15 @@ DEVICE void add_gradient_terms(const RowNormGradientArgs& args, const Chunk<T>& 
     sums.value[1] += u[j] * d[j];
   }
 }
-// dx = (u - b - d c) inverse of a chunk, from the sums of its row.
+// dx = (u - b - d c) inverse of a chunk, from the sums of its row; share = 1 / n.
 template <class T>
 DEVICE Chunk<T> input_gradient(const RowNormGradientArgs& args, const Chunk<T>& x,
                                const Chunk<T>& dy, int at, int n,
-                               const RowStatistics<Compute<T>>& of,
-                               const Sums<Compute<T>, 2>& sums) {
+                               const RowStatistics<Compute<T>>& of, const Sums<Compute<T>, 2>& sums,
+                               Compute<T> share) {
   using C = Compute<T>;
-  const C b = args.mean ? sums.value[0] / static_cast<C>(n) : C(0);
-  const C c = sums.value[1] / static_cast<C>(n) * of.inverse * of.inverse;
+  const C b = args.mean ? sums.value[0] * share : C(0);
+  const C c = sums.value[1] * share * of.inverse * of.inverse;
   C u[vector_width<T>], d[vector_width<T>];
   gradient_terms(args, x, dy, at, n, of.mean, u, d);
   Chunk<T> out;

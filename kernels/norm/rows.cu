@@ -11,7 +11,7 @@ constexpr int rows_of_block = 8;
 // Blocks of 32 columns and 8 rows; blockIdx.y takes its share of the rows. partial is
 // [gridDim.y][2][C].
 template <class T>
-__global__ void __launch_bounds__(32 * rows_of_block)
+__global__ void __launch_bounds__(32 * rows_of_block, 1)
     row_norm_parameter_kernel(RowNormGradientArgs args, Compute<T>* partial) {
   using C = Compute<T>;
   const int n = static_cast<int>(args.channels);
@@ -34,7 +34,7 @@ __global__ void __launch_bounds__(32 * rows_of_block)
 }
 
 template <class C>
-__global__ void __launch_bounds__(32 * rows_of_block)
+__global__ void __launch_bounds__(32 * rows_of_block, 1)
     sum_parameter_partials_kernel(const C* partial, int parts, int n, C* dscale, C* dshift) {
   const int column = static_cast<int>(blockIdx.x * 32 + threadIdx.x);
   Sums<double, 2> sums{};

@@ -63,3 +63,17 @@ void scale(std::span<const OptimTensor> tensors, double factor);
 void clamp(std::span<const OptimTensor> tensors, double bound);
 
 }  // namespace strata::cpu
+
+// The same on the current stream, one launch for up to 512 tensors; arrays are device memory, the
+// span is read before the call returns. gradient_square_sum waits for the stream.
+namespace strata::gpu {
+
+void sgd(std::span<const cpu::OptimTensor> tensors, const cpu::SgdArgs& args);
+void adam(std::span<const cpu::OptimTensor> tensors, const cpu::AdamArgs& args);
+void rmsprop(std::span<const cpu::OptimTensor> tensors, const cpu::RmspropArgs& args);
+void moving_average(std::span<const cpu::OptimTensor> tensors, double decay);
+double gradient_square_sum(std::span<const cpu::OptimTensor> tensors);
+void scale(std::span<const cpu::OptimTensor> tensors, double factor);
+void clamp(std::span<const cpu::OptimTensor> tensors, double bound);
+
+}  // namespace strata::gpu

@@ -6,15 +6,17 @@
 #include <array>
 #include <cstdint>
 
+#include "kernels/common/host_device.h"
+
 namespace strata {
 
 struct Philox {
   uint32_t key[2];
 
-  explicit Philox(uint64_t seed)
+  STRATA_HOST_DEVICE explicit Philox(uint64_t seed)
       : key{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)} {}
 
-  std::array<uint32_t, 4> operator()(std::array<uint32_t, 4> counter) const {
+  STRATA_HOST_DEVICE std::array<uint32_t, 4> operator()(std::array<uint32_t, 4> counter) const {
     uint32_t k0 = key[0], k1 = key[1];
     auto [c0, c1, c2, c3] = counter;
     for (int round = 0; round < 10; ++round) {
@@ -29,7 +31,7 @@ struct Philox {
     return {c0, c1, c2, c3};
   }
   // Block i of the stream.
-  std::array<uint32_t, 4> block(uint64_t i) const {
+  STRATA_HOST_DEVICE std::array<uint32_t, 4> block(uint64_t i) const {
     return (*this)({static_cast<uint32_t>(i), static_cast<uint32_t>(i >> 32), 0, 0});
   }
 };

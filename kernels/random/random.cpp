@@ -6,11 +6,13 @@
 #include <utility>
 
 #include "kernels/common/parallel.h"
-#include "kernels/common/vec_math.h"
 #include "kernels/random/philox.h"
+#include "kernels/random/transform.h"
 
 namespace strata::cpu {
 namespace {
+
+using namespace random;
 
 constexpr int64_t piece = 256;           // words made at a time
 constexpr int64_t serial_words = 32768;  // fewer are not worth a second thread
@@ -57,68 +59,6 @@ void for_each_piece(const RandomArgs& args, int64_t words_each, Body&& body) {
   });
 }
 
-uint64_t join(const uint32_t* words) { return words[0] | static_cast<uint64_t>(words[1]) << 32; }
-
-// [0, 1) with as many bits as the type holds.
-float unit(const uint32_t* word, float) { return static_cast<float>(word[0] >> 8) * 0x1p-24f; }
-double unit(const uint32_t* word, double) {
-  return static_cast<double>(join(word) >> 11) * 0x1p-53;
-}
-
-// The largest value of T below `high`.
-template <class T>
-T next_below(double high) {
-  T value = static_cast<T>(static_cast<Compute<T>>(high));
-  if constexpr (std::is_floating_point_v<T>) {
-    while (static_cast<double>(value) >= high) value = std::nextafter(value, T(-INFINITY));
-  } else {
-    while (static_cast<double>(static_cast<float>(value)) >= high) {
-      bool negative = value.bits & 0x8000u, zero = (value.bits & 0x7fffu) == 0;
-      value.bits = static_cast<uint16_t>(zero       ? 0x8001u
-                                         : negative ? value.bits + 1
-                                                    : value.bits - 1);
-    }
-  }
-  return value;
-}
-
-// Two independent normals from two uniform numbers: a radius sqrt(-2 log u) and an angle. The
-// angle's word gives a quarter turn (top two bits) and a remainder of -1/8 to 1/8 turn.
-STRATA_INLINE std::pair<float, float> box_muller(const uint32_t* word, float) {
-  float u = static_cast<float>(word[0]) * 0x1p-32f + 0x1p-33f;  // (0, 1]
-  float radius = std::sqrt(-2.0f * math::log(u));
-  float r =
-      static_cast<float>(static_cast<int32_t>(word[1] << 2)) * 3.6572951981e-10f;  // pi / 2^33
-  float sine = math::detail::sin_near_zero(r), cosine = math::detail::cos_near_zero(r);
-  uint32_t quarter = word[1] >> 30;
-  float x = quarter & 1u ? sine : cosine, y = quarter & 1u ? cosine : sine;
-  return {radius * (quarter == 1 || quarter == 2 ? -x : x), radius * (quarter >= 2 ? -y : y)};
-}
-
-// log u by 2 artanh(s), s = (m - 1) / (m + 1), u = m 2^e with m in [sqrt(1/2), sqrt(2)).
-double log_of(double u) {
-  uint64_t bits = std::bit_cast<uint64_t>(u) - 0x3fe6a09e667f3bcdu;
-  double e = static_cast<double>(static_cast<int64_t>(bits) >> 52);
-  double m = std::bit_cast<double>((bits & 0x000fffffffffffffu) + 0x3fe6a09e667f3bcdu);
-  double s = (m - 1.0) / (m + 1.0), square = s * s, sum = 0;
-  for (int k = 23; k >= 3; k -= 2) sum = (sum + 1.0 / k) * square;
-  return e * 0.69314718055994530942 + 2.0 * (s + s * sum);
-}
-std::pair<double, double> box_muller(const uint32_t* word, double) {
-  double u = static_cast<double>((join(word) >> 11) + 1) * 0x1p-53;  // (0, 1]
-  double radius = std::sqrt(-2.0 * log_of(u));
-  uint64_t turn = join(word + 2);
-  double r = static_cast<double>(static_cast<int64_t>(turn << 2)) * 8.5153039502163873e-20;
-  double square = r * r, sine = 0, cosine = 0;
-  for (int k = 19; k >= 3; k -= 2) sine = -(sine + 1.0) * square / (k * (k - 1));
-  for (int k = 20; k >= 2; k -= 2) cosine = -(cosine + 1.0) * square / (k * (k - 1));
-  sine = r + r * sine;
-  cosine += 1.0;
-  uint64_t quarter = turn >> 62;
-  double x = quarter & 1u ? sine : cosine, y = quarter & 1u ? cosine : sine;
-  return {radius * (quarter == 1 || quarter == 2 ? -x : x), radius * (quarter >= 2 ? -y : y)};
-}
-
 }  // namespace
 
 void uniform(const RandomArgs& args, double low, double high) {
@@ -157,14 +97,6 @@ void normal(const RandomArgs& args, double mean, double deviation) {
   });
 }
 
-namespace {
-// floor(u range) for u = word / 2^64.
-uint64_t scaled(uint64_t word, uint64_t range) {
-  __extension__ using Wide = unsigned __int128;
-  return static_cast<uint64_t>((static_cast<Wide>(word) * range) >> 64);
-}
-}  // namespace
-
 void integers(const RandomArgs& args, int64_t low, uint64_t range) {
   visit(args.dtype, [&]<class T>(Type<T>) {
     if constexpr (std::is_integral_v<T>) {
@@ -184,6 +116,23 @@ void bernoulli(const RandomArgs& args, double p) {
   for_each_piece(args, 1, [&](const uint32_t* words, int64_t begin, int64_t count) {
     bool* out = static_cast<bool*>(args.out) + begin;
     for (int64_t i = 0; i < count; ++i) out[i] = words[i] < threshold;
+  });
+}
+
+void dropout(const RandomArgs& args, const void* x, double probability, double scale, bool* keep) {
+  const uint64_t threshold = static_cast<uint64_t>(probability * 0x1p32);
+  visit_float(args.dtype, [&]<class T>(Type<T>) {
+    using C = Compute<T>;
+    const C factor = static_cast<C>(scale);
+    for_each_piece(args, 1, [&](const uint32_t* words, int64_t begin, int64_t count) {
+      const T* from = static_cast<const T*>(x) + begin;
+      T* to = static_cast<T*>(args.out) + begin;
+      for (int64_t i = 0; i < count; ++i) {
+        const bool kept = words[i] < threshold;
+        if (keep) keep[begin + i] = kept;
+        to[i] = kept ? static_cast<T>(factor * static_cast<C>(from[i])) : T(0);
+      }
+    });
   });
 }
 

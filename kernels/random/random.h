@@ -36,4 +36,24 @@ void permutation(const RandomArgs& args);
 // Returns the first row whose weights have no finite positive sum, or a negative entry; else -1.
 int64_t choice(const RandomArgs& args, const void* weights, DType weight_type, int64_t columns);
 
+// bernoulli and a scaled choice in one pass: keep[i] as bernoulli(probability) would draw it,
+// out[i] = keep[i] ? scale x[i] : 0 in the floating type of args; `keep` may be null.
+void dropout(const RandomArgs& args, const void* x, double probability, double scale, bool* keep);
+
 }  // namespace strata::cpu
+
+// The same on the current stream, with the same bits; `out`, `weights`, `x` and `keep` are device
+// memory. choice() waits for the stream, and returns -1 while it is being captured.
+namespace strata::gpu {
+
+void uniform(const cpu::RandomArgs& args, double low, double high);
+void normal(const cpu::RandomArgs& args, double mean, double deviation);
+void integers(const cpu::RandomArgs& args, int64_t low, uint64_t range);
+void bernoulli(const cpu::RandomArgs& args, double p);
+void permutation(const cpu::RandomArgs& args);
+int64_t choice(const cpu::RandomArgs& args, const void* weights, DType weight_type,
+               int64_t columns);
+void dropout(const cpu::RandomArgs& args, const void* x, double probability, double scale,
+             bool* keep);
+
+}  // namespace strata::gpu

@@ -8,6 +8,9 @@
 //                          distributed shared memory
 // Group::combine(value, op) must be called by all threads of the group; all of them get the result.
 // Cost: 5 shuffles of each word; a block adds 2 barriers, a cluster 2 cluster barriers.
+//
+// Kernels say __launch_bounds__(threads, 1): with the 1 ptxas takes the registers it needs, without
+// it it may spill a few so that more blocks fit.
 #pragma once
 
 #include "kernels/gpu/gpu.h"

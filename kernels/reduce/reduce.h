@@ -61,3 +61,12 @@ void cumulative_sum(int axis, bool reverse, const ReduceArgs& args);
 void product_of_others(int axis, const ReduceArgs& args);
 
 }  // namespace strata::cpu
+
+// The same on the GPU; the order of additions is again a function of shape and strides, and of the
+// device. Rungs in rung.h; argument structs hold device pointers, except shape and strides.
+namespace strata::gpu {
+void reduce(cpu::ReduceKind kind, const cpu::ReduceArgs& args);
+void arg_extreme(bool largest, int axis, const cpu::ReduceArgs& args);
+void cumulative_sum(int axis, bool reverse, const cpu::ReduceArgs& args);
+void product_of_others(int axis, const cpu::ReduceArgs& args);
+}  // namespace strata::gpu

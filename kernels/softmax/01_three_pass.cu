@@ -14,7 +14,7 @@ constexpr int block_threads = 256;
 using Group = BlockGroup<block_threads>;
 
 template <class T>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, 1)
     softmax_three_pass_kernel(const T* x, T* y, int64_t rows, int n, bool log) {
   using C = Compute<T>;
   for (int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(block_threads)
 }
 
 template <class T>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, 1)
     softmax_gradient_three_pass_kernel(const T* y, const T* dy, T* dx, int64_t rows, int n,
                                        bool log) {
   using C = Compute<T>;

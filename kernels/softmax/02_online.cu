@@ -15,7 +15,7 @@ constexpr int block_threads = 256;
 using Group = BlockGroup<block_threads>;
 
 template <class T>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, 1)
     softmax_online_kernel(const T* x, T* y, int64_t rows, int n, bool log) {
   using C = Compute<T>;
   constexpr int W = vector_width<T>, step = block_threads * W;
@@ -44,7 +44,7 @@ __global__ void __launch_bounds__(block_threads)
 }
 
 template <class T>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, 1)
     softmax_gradient_online_kernel(const T* y, const T* dy, T* dx, int64_t rows, int n, bool log) {
   using C = Compute<T>;
   constexpr int W = vector_width<T>, step = block_threads * W;

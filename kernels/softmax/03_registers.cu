@@ -14,7 +14,7 @@ namespace strata::gpu {
 namespace {
 
 template <class T, class Group, int Vectors>
-__global__ void __launch_bounds__(Group::block_threads)
+__global__ void __launch_bounds__(Group::block_threads, 1)
     softmax_registers_kernel(const T* x, T* y, int64_t rows, int n, bool log) {
   using C = Compute<T>;
   constexpr int W = vector_width<T>;
@@ -55,7 +55,7 @@ __global__ void __launch_bounds__(Group::block_threads)
 }
 
 template <class T, class Group, int Vectors>
-__global__ void __launch_bounds__(Group::block_threads)
+__global__ void __launch_bounds__(Group::block_threads, 1)
     softmax_gradient_registers_kernel(const T* y, const T* dy, T* dx, int64_t rows, int n,
                                       bool log) {
   using C = Compute<T>;

@@ -14,7 +14,7 @@ namespace strata::gpu {
 namespace {
 
 template <class T, class Group>
-__global__ void __launch_bounds__(shared_row_threads)
+__global__ void __launch_bounds__(shared_row_threads, 1)
     softmax_cluster_kernel(const T* x, T* y, int64_t rows, int n, int slots, bool log) {
   using C = Compute<T>;
   constexpr int W = vector_width<T>;
@@ -48,7 +48,7 @@ __global__ void __launch_bounds__(shared_row_threads)
 }
 
 template <class T, class Group>
-__global__ void __launch_bounds__(shared_row_threads)
+__global__ void __launch_bounds__(shared_row_threads, 1)
     softmax_gradient_cluster_kernel(const T* y, const T* dy, T* dx, int64_t rows, int n, int slots,
                                     bool log) {
   using C = Compute<T>;

@@ -19,7 +19,7 @@ DEVICE int64_t column_start(int64_t c, int64_t size, int64_t inner) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(32 * rows_of_block)
+__global__ void __launch_bounds__(32 * rows_of_block, 1)
     softmax_columns_kernel(const T* x, T* y, int64_t columns, int64_t size, int64_t inner,
                            bool log) {
   using C = Compute<T>;
@@ -40,7 +40,7 @@ __global__ void __launch_bounds__(32 * rows_of_block)
 }
 
 template <class T>
-__global__ void __launch_bounds__(32 * rows_of_block)
+__global__ void __launch_bounds__(32 * rows_of_block, 1)
     softmax_gradient_columns_kernel(const T* y, const T* dy, T* dx, int64_t columns, int64_t size,
                                     int64_t inner, bool log) {
   using C = Compute<T>;

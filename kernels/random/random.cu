@@ -1,0 +1,262 @@
+// Random numbers on the GPU: one thread makes one Philox block of four words and turns it into four
+// elements, or two of the types that take two words. A counter-based generator needs no state and
+// no order, so the bits are the CPU's for any grid; products and sums are not contracted (CMake),
+// so normals agree too.
+//
+// Operations: some 60 integer ones a block, and for normals 40 of f32 a pair. Bytes: the result,
+// once: a store of 16 bytes a thread for f32. permutation() is a chain of swaps, which one thread
+// does: exact, and slow, since each waits for device memory. Registers: see README.md. Measured on
+// hardware: not yet.
+#include "kernels/random/random.h"
+
+#include "kernels/gpu/gpu.h"
+#include "kernels/gpu/scratch.h"
+#include "kernels/random/philox.h"
+#include "kernels/random/transform.h"
+
+namespace strata::gpu {
+
+using cpu::RandomArgs;
+
+namespace random {
+
+using namespace strata::random;
+
+inline constexpr int threads = 256;
+
+// Elements first .. first + N of the result, those below count; by 16 bytes where it is aligned.
+template <int N, class T>
+DEVICE void store(T* out, int64_t first, int64_t count, const T (&values)[N]) {
+  constexpr int width = N < vector_width<T> ? N : vector_width<T>;
+  const bool whole =
+      first + N <= count && reinterpret_cast<uintptr_t>(out) % (width * sizeof(T)) == 0;
+#pragma unroll
+  for (int i = 0; i < N; i += width) {
+    Vec<T, width> part;
+#pragma unroll
+    for (int j = 0; j < width; ++j) part[j] = values[i + j];
+    if (whole) {
+      store_vector(out + first + i, part);
+      continue;
+    }
+#pragma unroll
+    for (int j = 0; j < width; ++j)
+      if (first + i + j < count) out[first + i + j] = part[j];
+  }
+}
+
+// `make(words, values)` turns a block's words into N elements.
+template <int N, class T, class Make>
+DEVICE void for_my_block(T* out, int64_t count, uint64_t seed, uint64_t offset, Make&& make) {
+  const int64_t block = int64_t{blockIdx.x} * threads + threadIdx.x;
+  if (block * N >= count) return;
+  const auto words = Philox(seed).block(offset + static_cast<uint64_t>(block));
+  T values[N];
+  make(words.data(), values);
+  store(out, block * N, count, values);
+}
+
+template <class T>
+__global__ __launch_bounds__(threads) void uniform_kernel(T* out, int64_t count, uint64_t seed,
+                                                          uint64_t offset, Compute<T> start,
+                                                          Compute<T> width, Compute<T> last) {
+  using C = Compute<T>;
+  constexpr int each = static_cast<int>(cpu::words_of(dtype_of<T>()));
+  for_my_block<4 / each>(out, count, seed, offset, [&](const uint32_t* words, auto& values) {
+#pragma unroll
+    for (int i = 0; i < 4 / each; ++i) {
+      C value = start + unit(words + i * each, C{}) * width;
+      if constexpr (!std::is_same_v<T, C>) value = widen(narrow<T>(value));
+      values[i] = narrow<T>(value > last ? last : value);
+    }
+  });
+}
+
+template <class T>
+__global__ __launch_bounds__(threads) void normal_kernel(T* out, int64_t count, uint64_t seed,
+                                                         uint64_t offset, Compute<T> centre,
+                                                         Compute<T> spread) {
+  using C = Compute<T>;
+  constexpr int each = static_cast<int>(cpu::words_of(dtype_of<T>()));
+  for_my_block<4 / each>(out, count, seed, offset, [&](const uint32_t* words, auto& values) {
+#pragma unroll
+    for (int i = 0; i < 4 / each; i += 2) {
+      const Normals<C> pair = box_muller(words + i * each, C{});
+      values[i] = narrow<T>(centre + spread * pair.first);
+      values[i + 1] = narrow<T>(centre + spread * pair.second);
+    }
+  });
+}
+
+template <class T>
+__global__ __launch_bounds__(threads) void integers_kernel(T* out, int64_t count, uint64_t seed,
+                                                           uint64_t offset, int64_t low,
+                                                           uint64_t range) {
+  for_my_block<2>(out, count, seed, offset, [&](const uint32_t* words, auto& values) {
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const uint64_t value = static_cast<uint64_t>(low) + scaled(join(words + 2 * i), range);
+      values[i] = static_cast<T>(static_cast<int64_t>(value));
+    }
+  });
+}
+
+__global__ __launch_bounds__(threads) void bernoulli_kernel(bool* out, int64_t count, uint64_t seed,
+                                                            uint64_t offset, uint64_t threshold) {
+  for_my_block<4>(out, count, seed, offset, [&](const uint32_t* words, auto& values) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) values[i] = words[i] < threshold;
+  });
+}
+
+// The mask never leaves the chip unless it is asked for.
+template <class T>
+__global__ __launch_bounds__(threads) void dropout_kernel(const T* x, T* out, bool* keep,
+                                                          int64_t count, uint64_t seed,
+                                                          uint64_t offset, uint64_t threshold,
+                                                          Compute<T> scale) {
+  const int64_t block = int64_t{blockIdx.x} * threads + threadIdx.x, first = 4 * block;
+  if (first >= count) return;
+  const auto words = Philox(seed).block(offset + static_cast<uint64_t>(block));
+  bool kept[4];
+  T values[4];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    kept[i] = words[i] < threshold;
+    const bool reads = kept[i] && first + i < count;
+    values[i] = reads ? narrow<T>(scale * widen(x[first + i])) : T(0);
+  }
+  store(out, first, count, values);
+  if (keep) store(keep, first, count, kept);
+}
+
+// targets[i]: what place i is swapped with.
+__global__ __launch_bounds__(threads) void targets_kernel(int64_t count, uint64_t seed,
+                                                          uint64_t offset, int64_t* targets,
+                                                          int64_t* out) {
+  const int64_t i = int64_t{blockIdx.x} * threads + threadIdx.x;
+  if (i >= count) return;
+  const auto words = Philox(seed).block(offset + static_cast<uint64_t>(i) / 2);
+  targets[i] =
+      static_cast<int64_t>(scaled(join(words.data() + 2 * (i % 2)), static_cast<uint64_t>(i) + 1));
+  out[i] = i;
+}
+__global__ void shuffle_kernel(int64_t count, const int64_t* targets, int64_t* out) {
+  for (int64_t i = count - 1; i > 0; --i) {
+    const int64_t j = targets[i], here = out[i];
+    out[i] = out[j];
+    out[j] = here;
+  }
+}
+
+// One thread a row: the sums have the CPU's order.
+template <class T>
+__global__ __launch_bounds__(threads) void choice_kernel(const T* weights, int64_t rows,
+                                                         int64_t columns, uint64_t seed,
+                                                         uint64_t offset, int64_t* out,
+                                                         unsigned long long* first_bad) {
+  const int64_t row = int64_t{blockIdx.x} * threads + threadIdx.x;
+  if (row >= rows) return;
+  const T* w = weights + row * columns;
+  double sum = 0;
+  bool sound = true;
+  for (int64_t c = 0; c < columns; ++c) {
+    const double value = widen(w[c]);
+    sound &= value >= 0;
+    sum += value;
+  }
+  out[row] = -1;
+  if (!sound || !(sum > 0) || sum > 1.7976931348623157e308) {
+    atomicMin(first_bad, static_cast<unsigned long long>(row));
+    return;
+  }
+  const auto words = Philox(seed).block(offset + static_cast<uint64_t>(row) / 2);
+  const double target = unit(words.data() + 2 * (row % 2), double{}) * sum;
+  double reached = 0;
+  int64_t c = -1;
+  while (reached <= target) reached += widen(w[++c]);
+  out[row] = c;
+}
+
+// Threads that make `count` elements, N each.
+LaunchConfig grid_for(int64_t count, int64_t each) {
+  return {.grid = divide_up((count + each - 1) / each, threads), .block = threads};
+}
+
+// The largest value of T below `high`.
+template <class T>
+Compute<T> largest_below(double high) {
+  return static_cast<Compute<T>>(next_below<T>(high));
+}
+
+}  // namespace random
+
+void uniform(const RandomArgs& args, double low, double high) {
+  visit_float(args.dtype, [&]<class T>(Type<T>) {
+    using C = Compute<T>;
+    launch<random::uniform_kernel<T>>(random::grid_for(args.count, 4 / cpu::words_of(args.dtype)),
+                                      static_cast<T*>(args.out), args.count, args.seed, args.offset,
+                                      static_cast<C>(low), static_cast<C>(high - low),
+                                      random::largest_below<T>(high));
+  });
+}
+
+void normal(const RandomArgs& args, double mean, double deviation) {
+  visit_float(args.dtype, [&]<class T>(Type<T>) {
+    using C = Compute<T>;
+    launch<random::normal_kernel<T>>(random::grid_for(args.count, 4 / cpu::words_of(args.dtype)),
+                                     static_cast<T*>(args.out), args.count, args.seed, args.offset,
+                                     static_cast<C>(mean), static_cast<C>(deviation));
+  });
+}
+
+void integers(const RandomArgs& args, int64_t low, uint64_t range) {
+  visit(args.dtype, [&]<class T>(Type<T>) {
+    if constexpr (std::is_integral_v<T>)
+      launch<random::integers_kernel<T>>(random::grid_for(args.count, 2), static_cast<T*>(args.out),
+                                         args.count, args.seed, args.offset, low, range);
+  });
+}
+
+void bernoulli(const RandomArgs& args, double p) {
+  launch<random::bernoulli_kernel>(random::grid_for(args.count, 4), static_cast<bool*>(args.out),
+                                   args.count, args.seed, args.offset,
+                                   static_cast<uint64_t>(p * 0x1p32));
+}
+
+void dropout(const RandomArgs& args, const void* x, double probability, double scale, bool* keep) {
+  visit_float(args.dtype, [&]<class T>(Type<T>) {
+    launch<random::dropout_kernel<T>>(random::grid_for(args.count, 4), static_cast<const T*>(x),
+                                      static_cast<T*>(args.out), keep, args.count, args.seed,
+                                      args.offset, static_cast<uint64_t>(probability * 0x1p32),
+                                      static_cast<Compute<T>>(scale));
+  });
+}
+
+void permutation(const RandomArgs& args) {
+  if (args.count == 0) return;
+  const Scratch targets(static_cast<size_t>(args.count) * sizeof(int64_t));
+  int64_t* out = static_cast<int64_t*>(args.out);
+  launch<random::targets_kernel>(random::grid_for(args.count, 1), args.count, args.seed,
+                                 args.offset, targets.as<int64_t>(), out);
+  launch<random::shuffle_kernel>({}, args.count, targets.as<int64_t>(), out);
+}
+
+int64_t choice(const RandomArgs& args, const void* weights, DType weight_type, int64_t columns) {
+  if (args.count == 0) return -1;
+  const Scratch first_bad(sizeof(uint64_t));
+  fill_bytes(first_bad.as<void>(), 0xff, sizeof(uint64_t), current_stream());
+  visit_float(weight_type, [&]<class T>(Type<T>) {
+    launch<random::choice_kernel<T>>(random::grid_for(args.count, 1),
+                                     static_cast<const T*>(weights), args.count, columns, args.seed,
+                                     args.offset, static_cast<int64_t*>(args.out),
+                                     first_bad.as<unsigned long long>());
+  });
+  if (is_capturing(current_stream())) return -1;
+  int64_t found = -1;
+  copy_to_host(&found, first_bad.as<void>(), sizeof found, current_stream());
+  synchronize(current_stream());
+  return found;
+}
+
+}  // namespace strata::gpu
