@@ -192,7 +192,7 @@ void seed(const std::vector<Tensor>& outputs, const std::vector<Tensor>& gradien
              "or reduce it with sum() or mean()",
              describe(outputs[i]));
       }
-      gradient = full(outputs[i].shape(), 1.0, outputs[i].dtype());
+      gradient = full(outputs[i].shape(), 1.0, outputs[i].dtype(), outputs[i].device());
     } else if (gradient.shape() != outputs[i].shape()) {
       fail(op, at, "the gradient {} given for the output {} must have its shape",
            describe(gradient), describe(outputs[i]));
@@ -248,10 +248,10 @@ Tensor hessian_vector_product(const std::function<Tensor(const Tensor&)>& f, con
   EnableGrad on;
   Tensor point = x.detach().set_requires_grad();
   Tensor gradient = grad(f(point), point, {.create_graph = true}, at);
-  if (!gradient.requires_grad()) return full(x.shape(), 0.0, x.dtype());  // f is linear
+  if (!gradient.requires_grad()) return full(x.shape(), 0.0, x.dtype(), x.device());  // f is linear
   auto product = grad(std::vector<Tensor>{sum(gradient * v)}, std::vector<Tensor>{point}, {},
                       {.allow_unused = true}, at)[0];
-  return product.defined() ? product : full(x.shape(), 0.0, x.dtype());
+  return product.defined() ? product : full(x.shape(), 0.0, x.dtype(), x.device());
 }
 
 int register_hook(const Tensor& tensor, TensorHook hook, Caller at) {

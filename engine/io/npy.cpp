@@ -259,7 +259,7 @@ std::string npy_header(const Tensor& tensor, Caller at) {
 
 void save_npy(const std::string& path, const Tensor& tensor, Caller at) {
   NoGrad off;
-  Tensor values = tensor.detach().contiguous(at);
+  Tensor values = tensor.detach().to(Device::cpu, at).contiguous(at);
   std::string header = npy_header(values, at);
   AtomicFile file(path, at);
   file.write(header);

@@ -383,7 +383,8 @@ void save_npz(const std::string& path, const StateDict& tensors, bool compress, 
   AtomicFile file(path, at);
   std::string directory;
   for (auto& [name, tensor] : tensors) {
-    Written member = write_member(file, name, tensor.detach().contiguous(at), compress, at);
+    Written member =
+        write_member(file, name, tensor.detach().to(Device::cpu, at).contiguous(at), compress, at);
     put32(directory, central_signature);
     put16(directory, 20);  // made by
     put16(directory, 20);  // version needed

@@ -253,7 +253,7 @@ void save_safetensors(const std::string& path, const StateDict& tensors, const M
       fail(op, at, "'{}' ({}) cannot be written: tensors need a name other than __metadata__", name,
            describe(tensor));
     }
-    order.emplace_back(name, tensor.detach().contiguous(at));
+    order.emplace_back(name, tensor.detach().to(Device::cpu, at).contiguous(at));
   }
   std::stable_sort(order.begin(), order.end(), [](auto& a, auto& b) {
     return size_of(a.second.dtype()) > size_of(b.second.dtype());

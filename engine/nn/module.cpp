@@ -98,6 +98,17 @@ Module& Module::to(DType dtype, Caller at) {
   return *this;
 }
 
+Module& Module::to(Device device, Caller at) {
+  NoGrad off;
+  for (auto& [name, tensor] : named_parameters()) {
+    if (tensor.device() != device) rebind(tensor, tensor.to(device, at));
+  }
+  for (auto& [name, tensor] : named_buffers()) {
+    if (tensor.device() != device) rebind(tensor, tensor.to(device, at));
+  }
+  return *this;
+}
+
 void Module::zero_grad() {
   for (Tensor& tensor : parameters()) tensor.zero_grad();
 }

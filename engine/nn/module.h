@@ -73,6 +73,8 @@ class Module {
   // Converts the parameters in place (every handle to them sees it) and drops their gradients.
   // Buffers keep their type: running statistics are f32 whatever the parameters are.
   Module& to(DType dtype, Caller at = Caller::here());
+  // Moves parameters and buffers, in place likewise.
+  Module& to(Device device, Caller at = Caller::here());
   void zero_grad();
   // Whether gradients are computed for the parameters from now on.
   Module& set_trainable(bool trainable);

@@ -16,7 +16,7 @@ Tensor apply(const char* op, Unary kernel, const Tensor& x, Caller at, double pa
   Tensor out = empty(x.shape(), keep_integers ? x.dtype() : float_type(x.dtype()), x.device());
   auto args = elementwise_args(out, {&x}, compute_type(out.dtype()));
   args.parameter[0] = parameter;
-  on(x.device(), op, at, cpu::unary, kernel, args);
+  on(x.device(), op, at, cpu::unary, gpu::unary, kernel, args);
   return out;
 }
 
@@ -25,7 +25,7 @@ Gradients fused(Binary kernel, const Tensor& kept, const Tensor& g, double param
   Tensor out = empty(kept.shape(), kept.dtype(), kept.device());
   auto args = elementwise_args(out, {&kept, &g}, compute_type(kept.dtype()));
   args.parameter[0] = parameter;
-  on(kept.device(), "gradient", Caller{}, cpu::binary, kernel, args);
+  on(kept.device(), "gradient", Caller{}, cpu::binary, gpu::binary, kernel, args);
   return {out};
 }
 

@@ -97,7 +97,9 @@ struct Operands {
   }
 };
 
-Tensor workspace(size_t bytes) { return empty({static_cast<int64_t>(bytes)}, DType::u8); }
+Tensor workspace(size_t bytes, Device device) {
+  return empty({static_cast<int64_t>(bytes)}, DType::u8, device);
+}
 
 enum SavedIndex { saved_q, saved_k, saved_v, saved_mask, saved_out, saved_log_sum_exp };
 
@@ -105,11 +107,13 @@ Gradients fused_gradient(const Problem& p, const Tensor& g, const Saved& s) {
   DType compute = s[saved_log_sum_exp].dtype();
   Operands operands(p, s[saved_q], s[saved_k], s[saved_v], s[saved_mask], compute);
   Tensor dout = readable(g, compute), out = dense(s[saved_out], compute);
-  Tensor work = workspace(cpu::attention_gradient_workspace(operands.shape));
+  Tensor work = workspace(on(g.device(), op, Caller{}, cpu::attention_gradient_workspace,
+                             gpu::attention_gradient_workspace, operands.shape),
+                          g.device());
   Gradients gradients(4);
   auto wanted = [&](int i, const Dims& shape) -> void* {
     if (!s.needs(i)) return nullptr;
-    return (gradients[static_cast<size_t>(i)] = empty(shape, compute)).raw();
+    return (gradients[static_cast<size_t>(i)] = empty(shape, compute, g.device())).raw();
   };
   AttentionGradientArgs args;
   args.shape = operands.shape;
@@ -121,7 +125,7 @@ Gradients fused_gradient(const Problem& p, const Tensor& g, const Saved& s) {
   args.dv = wanted(2, operands.v.shape());
   args.dmask = wanted(3, p.score_shape());
   args.workspace = work.raw();
-  on(g.device(), op, Caller{}, [&] { cpu::attention_gradient(args); });
+  on(g.device(), op, Caller{}, cpu::attention_gradient, gpu::attention_gradient, args);
   return gradients;
 }
 
@@ -148,7 +152,8 @@ Tensor probabilities(const Problem& p, const Tensor& q, const Tensor& k, const T
   Tensor hidden = scalar(-std::numeric_limits<double>::infinity(), compute), largest;
   if (mask.defined() && mask.dtype() != DType::boolean) scores = scores + mask.to(compute);
   if (mask.defined() && mask.dtype() == DType::boolean) scores = where(mask, scores, hidden);
-  if (p.causal) scores = where(tril_mask(p.queries, p.keys, p.keys - p.queries), scores, hidden);
+  if (p.causal)
+    scores = where(tril_mask(p.queries, p.keys, p.keys - p.queries).to(q.device()), scores, hidden);
   {
     NoGrad off;  // the result does not depend on it
     largest = clamp(max(scores, {-1}, true), -1e30, 1e30);
@@ -189,10 +194,11 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
   Operands operands(p, q, k, v, mask, compute);
   Tensor log_sum_exp = empty({p.samples, p.heads, p.queries}, compute, q.device());
   Tensor wide = empty(q.shape(), compute, q.device());
-  Tensor work = workspace(cpu::attention_workspace(operands.shape));
-  on(q.device(), op, at, [&] {
-    cpu::attention({operands.shape, wide.raw(), log_sum_exp.raw(), work.raw()});
-  });
+  Tensor work = workspace(
+      on(q.device(), op, at, cpu::attention_workspace, gpu::attention_workspace, operands.shape),
+      q.device());
+  on(q.device(), op, at, cpu::attention, gpu::attention,
+     AttentionArgs{operands.shape, wide.raw(), log_sum_exp.raw(), work.raw()});
   Tensor out = dense(wide, dtype);
   return record(out, op, at, {q, k, v, mask}, {q, k, v, mask, out, log_sum_exp},
                 [p](const Tensor& g, const Saved& s) {

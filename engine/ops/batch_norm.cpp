@@ -19,11 +19,6 @@ constexpr const char* op = "batch_norm";
 
 int64_t row_count(const Tensor& x) { return x.size(-1) > 0 ? x.numel() / x.size(-1) : 0; }
 
-std::vector<double> values_or(const Tensor& parameter, int64_t channels, double otherwise) {
-  if (parameter.defined()) return parameter.to_vector<double>();
-  return std::vector<double>(static_cast<size_t>(channels), otherwise);
-}
-
 void check_running(const char* name, const Tensor& running, const Tensor& x, bool written,
                    Caller at) {
   if (!running.defined()) return;
@@ -60,72 +55,65 @@ void check(const Tensor& x, const Tensor& scale, const Tensor& shift, const Tens
   }
 }
 
-void update_running(const Tensor& running, const std::vector<double>& batch, double momentum,
-                    Caller at) {
+// running = (1 - momentum) running + momentum batch, worked out in f64.
+void update_running(const Tensor& running, const Tensor& batch, double momentum, Caller at) {
   if (!running.defined()) return;
-  visit_float(running.dtype(), [&]<class T>(Type<T>) {
-    T* values = static_cast<T*>(running.raw());
-    for (size_t c = 0; c < batch.size(); ++c) {
-      values[c] =
-          static_cast<T>((1 - momentum) * static_cast<double>(values[c]) + momentum * batch[c]);
-    }
-  });
-  note_write(running, op, at);
+  copy_(running, running.detach().to(DType::f64) * (1 - momentum) + batch * momentum, at);
+}
+
+// 1 / sqrt(variance + epsilon).
+Tensor inverse_deviation(const Tensor& variance, double epsilon) {
+  return rsqrt(variance.to(DType::f64) + epsilon);
 }
 
 // Mean and inverse deviation, f64 [2, C]: of the batch (the running ones are updated) or running.
+// They stay on the device of x.
 Tensor statistics(const Tensor& x, const Tensor& running_mean, const Tensor& running_var,
                   const BatchNormOptions& options, Caller at) {
   int64_t channels = x.size(-1), rows = row_count(x);
-  Tensor out = empty({2, channels}, DType::f64);
-  double *mean = out.data<double>(), *inverse = mean + channels;
+  Tensor out = empty({2, channels}, DType::f64, x.device());
+  Tensor mean = out.select(0, 0), inverse = out.select(0, 1);
   if (!options.training) {
-    std::vector<double> means = running_mean.to_vector<double>();
-    std::vector<double> variances = running_var.to_vector<double>();
-    for (int64_t c = 0; c < channels; ++c) {
-      mean[c] = means[static_cast<size_t>(c)];
-      inverse[c] = 1 / std::sqrt(variances[static_cast<size_t>(c)] + options.epsilon);
-    }
+    copy_(mean, running_mean.detach(), at);
+    copy_(inverse, inverse_deviation(running_var.detach(), options.epsilon), at);
     return out;
   }
-  std::vector<double> m2(static_cast<size_t>(channels));
-  cpu::channel_moments({x.raw(), mean, m2.data(), 1, rows, channels, x.dtype()});
-  for (int64_t c = 0; c < channels; ++c) {
-    double& sum = m2[static_cast<size_t>(c)];
-    inverse[c] = 1 / std::sqrt(sum / static_cast<double>(rows) + options.epsilon);
-    sum /= static_cast<double>(rows - 1);  // the unbiased variance
-  }
-  update_running(running_mean, {mean, mean + channels}, options.momentum, at);
-  update_running(running_var, m2, options.momentum, at);
+  Tensor m2 = empty({channels}, DType::f64, x.device());
+  on(x.device(), op, at, cpu::channel_moments, gpu::channel_moments,
+     ChannelMomentsArgs{x.raw(), f64(mean), f64(m2), 1, rows, channels, x.dtype()});
+  copy_(inverse, inverse_deviation(m2 / static_cast<double>(rows), options.epsilon), at);
+  update_running(running_mean, mean, options.momentum, at);
+  // The unbiased variance.
+  update_running(running_var, m2 / static_cast<double>(rows - 1), options.momentum, at);
   return out;
 }
 
-// What the kernels want for each channel: factor = scale / deviation, and the shift.
+// What the kernels want for each channel, f64 [C]: factor = scale / deviation, and the shift.
 struct Constants {
-  std::vector<double> factor, offset;
-  Constants(const Tensor& scale, const Tensor& shift, const Tensor& stats)
-      : factor(values_or(scale, stats.size(1), 1)), offset(values_or(shift, stats.size(1), 0)) {
-    const double* inverse = stats.data<double>() + stats.size(1);
-    for (size_t c = 0; c < factor.size(); ++c) factor[c] *= inverse[c];
+  Tensor factor, offset;
+  Constants(const Tensor& scale, const Tensor& shift, const Tensor& stats) {
+    Tensor inverse = stats.select(0, 1);
+    factor = scale.defined() ? scale.detach().to(DType::f64) * inverse : inverse;
+    offset = shift.defined() ? dense(shift, DType::f64) : zeros_like(inverse);
   }
 };
 
 Tensor apply(const Tensor& x, const Tensor& scale, const Tensor& shift, const Tensor& stats,
-             const Tensor& residual, bool relu) {
+             const Tensor& residual, bool relu, Caller at) {
   Constants constants(scale, shift, stats);
   Tensor out = empty_like(x);
   ChannelAffineArgs args;
   args.x = x.raw();
   args.residual = raw_or_null(residual);
   args.y = out.raw();
-  args.mean = stats.data<double>();
-  args.factor = constants.factor.data();
-  args.offset = constants.offset.data();
+  args.mean = f64(stats);
+  args.factor = f64(constants.factor);
+  args.offset = f64(constants.offset);
   args.rows = row_count(x);
   args.channels = x.size(-1);
   args.dtype = x.dtype();
   args.relu = relu;
-  cpu::channel_affine(args);
+  on(x.device(), op, at, cpu::channel_affine, gpu::channel_affine, args);
   return out;
 }
 
@@ -136,9 +124,10 @@ Gradients composed_gradient(const Tensor& g, const Saved& s, const BatchNormOpti
   DType compute = compute_type(s[saved_x].dtype());
   Tensor gradient = g.to(compute), x = s[saved_x].to(compute), stats = s[saved_stats];
   if (options.relu) {
-    Tensor out = s[saved_out].defined() ? s[saved_out].detach()
-                                        : apply(dense(s[saved_x], s[saved_x].dtype()),
-                                                s[saved_scale], s[saved_shift], stats, {}, true);
+    Tensor out = s[saved_out].defined()
+                     ? s[saved_out].detach()
+                     : apply(dense(s[saved_x], s[saved_x].dtype()), s[saved_scale], s[saved_shift],
+                             stats, {}, true, Caller{});
     gradient = gradient * greater(out, scalar(0, out.dtype())).to(compute);
   }
   Dims axes;
@@ -163,50 +152,44 @@ Gradients composed_gradient(const Tensor& g, const Saved& s, const BatchNormOpti
   return out;
 }
 
-Tensor from_sums(const std::vector<double>& sums) {
-  return from_vector(sums, {static_cast<int64_t>(sums.size())});
-}
-
 // Two passes over memory: the sums (and the masked gradient, if the residual wants it), then dx.
 Gradients fused_gradient(const Tensor& g, const Saved& s, const BatchNormOptions& options) {
   DType dtype = s[saved_x].dtype();
   Tensor x = dense(s[saved_x], dtype), dy = dense(g, dtype), stats = s[saved_stats];
   Tensor y = s[saved_out];
   int64_t channels = x.size(-1), rows = row_count(x);
-  auto size = static_cast<size_t>(channels);
-  const double *mean = stats.data<double>(), *inverse = mean + channels;
+  Tensor mean = stats.select(0, 0), inverse = stats.select(0, 1);
   Constants constants(s[saved_scale], s[saved_shift], stats);
   const void* out_values = raw_or_null(y);
-  std::vector<double> sum_g(size), sum_gx(size);
+  Tensor sum_g = empty({channels}, DType::f64, x.device()), sum_gx = empty_like(sum_g);
   Gradients out(4);
   bool masked = s.needs(3) && options.relu;
   if (masked) out[3] = empty_like(x);
   if (masked || s.needs(1) || s.needs(2) || (s.needs(0) && options.training)) {
-    cpu::channel_gradient_sums({x.raw(), out_values, dy.raw(), masked ? out[3].raw() : nullptr,
-                                mean, constants.factor.data(), constants.offset.data(),
-                                sum_g.data(), sum_gx.data(), 1, rows, channels, dtype,
-                                options.relu});
+    on(x.device(), op, Caller{}, cpu::channel_gradient_sums, gpu::channel_gradient_sums,
+       ChannelGradientSumsArgs{x.raw(), out_values, dy.raw(), masked ? out[3].raw() : nullptr,
+                               f64(mean), f64(constants.factor), f64(constants.offset), f64(sum_g),
+                               f64(sum_gx), 1, rows, channels, dtype, options.relu});
   }
   if (s.needs(3) && !masked) out[3] = g;
   if (s.needs(0)) {
-    std::vector<double> b(size), c(size);
-    for (size_t i = 0; i < size && options.training; ++i) {
-      double share = constants.factor[i] / static_cast<double>(rows);
-      b[i] = -share * sum_g[i];
-      c[i] = -share * sum_gx[i] * inverse[i] * inverse[i];
+    Tensor b, c;
+    if (options.training) {
+      Tensor share = constants.factor * (-1 / static_cast<double>(rows));
+      b = share * sum_g;
+      c = share * sum_gx * square(inverse);
+    } else {
+      b = c = zeros_like(sum_g);
     }
     out[0] = empty_like(x);
     const Tensor& from = masked ? out[3] : dy;
-    cpu::channel_gradient({x.raw(), out_values, from.raw(), out[0].raw(), mean,
-                           constants.factor.data(), constants.offset.data(),
-                           constants.factor.data(), b.data(), c.data(), 1, rows, channels, dtype,
-                           options.relu && !masked});
+    on(x.device(), op, Caller{}, cpu::channel_gradient, gpu::channel_gradient,
+       ChannelGradientArgs{x.raw(), out_values, from.raw(), out[0].raw(), f64(mean),
+                           f64(constants.factor), f64(constants.offset), f64(constants.factor),
+                           f64(b), f64(c), 1, rows, channels, dtype, options.relu && !masked});
   }
-  if (s.needs(1)) {
-    for (size_t i = 0; i < size; ++i) sum_gx[i] *= inverse[i];
-    out[1] = from_sums(sum_gx);
-  }
-  if (s.needs(2)) out[2] = from_sums(sum_g);
+  if (s.needs(1)) out[1] = sum_gx * inverse;
+  if (s.needs(2)) out[2] = sum_g;
   return out;
 }
 
@@ -217,11 +200,12 @@ Tensor batch_norm(const Tensor& x, const Tensor& scale, const Tensor& shift,
                   const BatchNormOptions& options, const Tensor& residual, Caller at) {
   check(x, scale, shift, running_mean, running_var, options, residual, at);
   Tensor stats, out;
-  on(x.device(), op, at, [&] {
+  {
+    NoGrad off;
     Tensor values = dense(x, x.dtype()), added = dense(residual, x.dtype());
     stats = statistics(values, running_mean, running_var, options, at);
-    out = apply(values, scale, shift, stats, added, options.relu);
-  });
+    out = apply(values, scale, shift, stats, added, options.relu, at);
+  }
   Tensor kept = options.relu && residual.defined() ? out : Tensor();
   return record(out, op, at, {x, scale, shift, residual}, {x, scale, shift, stats, kept},
                 [options](const Tensor& g, const Saved& s) {

@@ -56,8 +56,8 @@ Tensor run_forward(const char* op, const Plan& plan, const Tensor& x, const Tens
          residual = dense(epilogue.residual, type);
   memory::Holder holder(op);
   Tensor out = empty(plan.out(), type, x.device());
-  on(x.device(), op, plan.at, cpu::conv2d, plan.shape, image.raw(), kernel.raw(), raw_or_null(bias),
-     raw_or_null(residual), epilogue.relu, out.raw());
+  on(x.device(), op, plan.at, cpu::conv2d, gpu::conv2d, plan.shape, image.raw(), kernel.raw(),
+     raw_or_null(bias), raw_or_null(residual), epilogue.relu, out.raw());
   return converted(out, plan.dtype);
 }
 
@@ -68,8 +68,9 @@ Tensor run_weight_gradient(const Plan& plan, const Tensor& x, const Tensor& grad
   memory::Holder holder("conv2d_weight_gradient");
   Tensor out = empty(plan.weight(), type, x.device());
   if (bias_gradient) *bias_gradient = empty({plan.shape.O}, type, x.device());
-  on(x.device(), "conv2d_weight_gradient", plan.at, cpu::conv2d_weight_gradient, plan.shape,
-     image.raw(), g.raw(), out.raw(), bias_gradient ? bias_gradient->raw() : nullptr);
+  on(x.device(), "conv2d_weight_gradient", plan.at, cpu::conv2d_weight_gradient,
+     gpu::conv2d_weight_gradient, plan.shape, image.raw(), g.raw(), out.raw(),
+     bias_gradient ? bias_gradient->raw() : nullptr);
   return converted(out, plan.dtype);
 }
 
@@ -81,8 +82,8 @@ Tensor relu_masked(const Plan& plan, const Tensor& gradient, const Tensor& out) 
     return mul(gradient, to_dtype(positive, gradient.dtype(), plan.at), plan.at);
   }
   Tensor g = dense(gradient, out.dtype()), masked = empty_like(out);
-  on(out.device(), "conv2d", plan.at, cpu::relu_gradient, out.dtype(), out.numel(), out.raw(),
-     g.raw(), masked.raw());
+  on(out.device(), "conv2d", plan.at, cpu::relu_gradient, gpu::relu_gradient, out.dtype(),
+     out.numel(), out.raw(), g.raw(), masked.raw());
   return masked;
 }
 
@@ -126,8 +127,8 @@ Tensor input_gradient(const char* op, const Plan& plan, const Tensor& gradient,
     memory::Holder holder(op);
     out = empty(plan.x(), type, gradient.device());
   }
-  on(out.device(), op, plan.at, cpu::conv2d_input_gradient, plan.shape, g.raw(), kernel.raw(),
-     out.raw());
+  on(out.device(), op, plan.at, cpu::conv2d_input_gradient, gpu::conv2d_input_gradient, plan.shape,
+     g.raw(), kernel.raw(), out.raw());
   return record(converted(out, plan.dtype), op, plan.at, {gradient, weight}, {gradient, weight},
                 [plan](const Tensor& u, const Saved& saved) {
                   Gradients gradients(2);

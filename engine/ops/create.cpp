@@ -14,7 +14,7 @@ Tensor checked_empty(const char* op, const Dims& shape, DType dtype, Device devi
     if (size < 0) fail(op, at, "shape {} has a negative size", to_string(shape));
   }
   if (!is_available(device)) {
-    fail(op, at, "device {} is not there: this build has no kernels for it; use cpu",
+    fail(op, at, "device {} is not there: CUDA finds none on this machine; use cpu",
          name_of(device));
   }
   return empty(shape, dtype, device);
@@ -25,7 +25,7 @@ Tensor filled(const char* op, const Dims& shape, double value, DType dtype, Devi
   Tensor out = checked_empty(op, shape, dtype, device, at);
   auto args = elementwise_args(out, {}, compute_type(dtype));
   args.parameter[0] = value;
-  cpu::fill(args);
+  on(device, op, at, cpu::fill, gpu::fill, args);
   return record(std::move(out), op, at);
 }
 

@@ -14,10 +14,10 @@ namespace {
 // The kernel's result, not yet recorded.
 Tensor apply(const char* op, Binary kernel, const Tensor& a, const Tensor& b, DType type,
              Caller at) {
-  Tensor out =
-      empty(a.shape() == b.shape() ? a.shape() : joint_shape(op, a, b, at), type, a.device());
+  Tensor out = empty(a.shape() == b.shape() ? a.shape() : joint_shape(op, a, b, at), type,
+                     joint_device(a, b));
   auto args = elementwise_args(out, {&a, &b}, compute_type(type));
-  on(a.device(), op, at, cpu::binary, kernel, args);
+  on(out.device(), op, at, cpu::binary, gpu::binary, kernel, args);
   return out;
 }
 // With a number on the right, or on the left.
@@ -25,20 +25,20 @@ Tensor apply(const char* op, Binary kernel, const Tensor& a, double b, DType typ
   Tensor out = empty(a.shape(), type, a.device());
   auto args = elementwise_args(out, {&a}, compute_type(type));
   NumberOperand number(args, b, 2);
-  on(a.device(), op, at, cpu::binary, kernel, args);
+  on(a.device(), op, at, cpu::binary, gpu::binary, kernel, args);
   return out;
 }
 Tensor apply(const char* op, Binary kernel, double a, const Tensor& b, DType type, Caller at) {
   Tensor out = empty(b.shape(), type, b.device());
   auto args = elementwise_args(out, {&b, &b}, compute_type(type));
   NumberOperand number(args, a, 1);
-  on(b.device(), op, at, cpu::binary, kernel, args);
+  on(b.device(), op, at, cpu::binary, gpu::binary, kernel, args);
   return out;
 }
 Tensor apply(const char* op, Unary kernel, const Tensor& x, DType type, Caller at) {
   Tensor out = empty(x.shape(), type, x.device());
   auto args = elementwise_args(out, {&x}, compute_type(type));
-  on(x.device(), op, at, cpu::unary, kernel, args);
+  on(x.device(), op, at, cpu::unary, gpu::unary, kernel, args);
   return out;
 }
 
@@ -193,16 +193,16 @@ namespace {
 Tensor compare(const char* op, Compare kernel, const Tensor& a, const Tensor& b, Caller at,
                bool swapped = false) {
   DType type = check_and_promote(op, a, b, at);
-  Tensor out = empty(joint_shape(op, a, b, at), DType::boolean, a.device());
+  Tensor out = empty(joint_shape(op, a, b, at), DType::boolean, joint_device(a, b));
   auto args = elementwise_args(out, {swapped ? &b : &a, swapped ? &a : &b}, compute_type(type));
-  on(a.device(), op, at, cpu::compare, kernel, args);
+  on(out.device(), op, at, cpu::compare, gpu::compare, kernel, args);
   return record(std::move(out), op, at);
 }
 Tensor compare(const char* op, Compare kernel, const Tensor& x, Caller at) {
   check_defined(op, {&x}, at);
   Tensor out = empty(x.shape(), DType::boolean, x.device());
   auto args = elementwise_args(out, {&x}, compute_type(x.dtype()));
-  on(x.device(), op, at, cpu::compare, kernel, args);
+  on(x.device(), op, at, cpu::compare, gpu::compare, kernel, args);
   return record(std::move(out), op, at);
 }
 
@@ -350,7 +350,7 @@ Tensor clamp(const Tensor& x, double low, double high, Caller at) {
   auto args = elementwise_args(out, {&x}, compute_type(type));
   args.parameter[0] = low;
   args.parameter[1] = high;
-  on(x.device(), "clamp", at, cpu::unary, Unary::clamp, args);
+  on(x.device(), "clamp", at, cpu::unary, gpu::unary, Unary::clamp, args);
   return record(std::move(out), "clamp", at, {x}, {x},
                 [low, high](const Tensor& g, const Saved& s) {
                   Tensor x = s[0];
@@ -375,9 +375,11 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b, Caller a
          "sizes must be equal or 1",
          describe(condition), describe(a), describe(b));
   }
-  Tensor out = empty(shape, promote(a.dtype(), b.dtype()), a.device());
+  check_operands("where", condition, joint_device(a, b) == a.device() ? a : b, at);
+  Tensor out = empty(shape, promote(a.dtype(), b.dtype()),
+                     condition.device() == Device::gpu ? Device::gpu : joint_device(a, b));
   auto args = elementwise_args(out, {&condition, &a, &b}, compute_type(out.dtype()));
-  on(a.device(), "where", at, cpu::where, args);
+  on(out.device(), "where", at, cpu::where, gpu::where, args);
   return record(std::move(out), "where", at, {condition, a, b}, {condition},
                 [](const Tensor& g, const Saved& s) {
                   Tensor zero = scalar(0, g.dtype());

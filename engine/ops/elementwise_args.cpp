@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "engine/autograd/autograd.h"
 
@@ -26,7 +27,9 @@ void check_defined(const char* op, std::initializer_list<const Tensor*> operands
 
 void check_operands(const char* op, const Tensor& a, const Tensor& b, Caller at) {
   check_defined(op, {&a, &b}, at);
-  if (a.device() != b.device()) {
+  if (a.device() == b.device()) return;
+  const Tensor& on_cpu = a.device() == Device::cpu ? a : b;
+  if (on_cpu.rank() != 0 || on_cpu.requires_grad()) {
     fail(op, at, "{} is on {} but {} is on {}; move one with to(Device)", describe(a),
          name_of(a.device()), describe(b), name_of(b.device()));
   }
@@ -74,6 +77,11 @@ bool disturbs(const Tensor& x, const Tensor& y) {
 }
 
 namespace detail {
+
+void set_number(cpu::ElementwiseArgs& args, int k, const void* number, DType dtype) {
+  std::memcpy(args.number[k], number, size_of(dtype));
+  args.numbers |= 1u << k;
+}
 
 void set_strides(cpu::ElementwiseArgs& args, const Tensor& out,
                  std::initializer_list<const Tensor*> inputs) {

@@ -20,8 +20,13 @@ inline DType float_type(DType type) { return is_float(type) ? type : DType::f32;
 DType type_with_number(DType type, double number);
 
 void check_defined(const char* op, std::initializer_list<const Tensor*> operands, Caller at);
-// Defined, on one device; throws with both operands described.
+// Defined, on one device (a scalar on the cpu also goes with a tensor on the gpu, as a number);
+// throws with both operands described.
 void check_operands(const char* op, const Tensor& a, const Tensor& b, Caller at);
+// The device of the result: the gpu when one operand is there.
+inline Device joint_device(const Tensor& a, const Tensor& b) {
+  return b.device() == Device::gpu ? b.device() : a.device();
+}
 // The broadcast shape of two operands; throws with both described.
 Dims joint_shape(const char* op, const Tensor& a, const Tensor& b, Caller at);
 // A write in place is sound: allowed by autograd, and no two elements of x share memory.
@@ -36,6 +41,8 @@ inline void set_operand(cpu::ElementwiseArgs& args, int k, const Tensor& t) {
   args.data[k] = t.raw();
   args.dtype[k] = t.dtype();
 }
+// A number in host memory, for a kernel on the gpu: handed over by value.
+void set_number(cpu::ElementwiseArgs& args, int k, const void* number, DType dtype);
 // Strides of every operand over the shape of `out`, for what the fast path does not cover.
 void set_strides(cpu::ElementwiseArgs& args, const Tensor& out,
                  std::initializer_list<const Tensor*> inputs);
@@ -53,7 +60,9 @@ inline cpu::ElementwiseArgs elementwise_args(const Tensor& out,
   bool plain = out.is_contiguous();
   int k = 1;
   for (const Tensor* input : inputs) {
-    detail::set_operand(args, k++, *input);
+    detail::set_operand(args, k, *input);
+    if (input->device() != out.device()) detail::set_number(args, k, input->raw(), input->dtype());
+    ++k;
     plain = plain && input->is_contiguous() && input->shape() == out.shape();
   }
   if (plain) {
@@ -75,6 +84,7 @@ class NumberOperand {
     args.operands = std::max(args.operands, operand + 1);
     args.data[operand] = bytes_;
     args.dtype[operand] = args.compute;
+    detail::set_number(args, operand, bytes_, args.compute);
     for (int axis = 0; axis < args.rank; ++axis) args.strides[operand][axis] = 0;
   }
   NumberOperand(const NumberOperand&) = delete;

@@ -44,7 +44,8 @@ Tensor arg_extreme(bool largest, const char* op, const Tensor& x, int axis, bool
   memory::Holder holder(op);
   Tensor out = empty(reduced.shape, DType::i64, x.device());
   if (reduced.count > 0) {
-    on(x.device(), op, at, cpu::arg_extreme, largest, axis, detail::reduce_args(x, out));
+    on(x.device(), op, at, cpu::arg_extreme, gpu::arg_extreme, largest, axis,
+       detail::reduce_args(x, out));
   }
   return record(std::move(out), op, at);
 }

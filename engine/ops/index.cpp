@@ -23,8 +23,10 @@ void check_type(const char* op, const Tensor& index, Caller at) {
 // Every index lies in [0, size), the size of `what`.
 void check_range(const char* op, const Tensor& index, int64_t size, const std::string& what,
                  Caller at) {
-  int64_t flat = on(index.device(), op, at, cpu::find_bad_index, index.raw(), index.dtype(),
-                    index.rank(), index.shape().begin(), index.strides().begin(), size);
+  if (capturing(index.device())) return;  // it was looked at when the step was first run
+  int64_t flat =
+      on(index.device(), op, at, cpu::find_bad_index, gpu::find_bad_index, index.raw(),
+         index.dtype(), index.rank(), index.shape().begin(), index.strides().begin(), size);
   if (flat < 0) return;
   Dims position = index.shape();
   for (int i = index.rank() - 1; i >= 0; --i) {
@@ -113,7 +115,7 @@ cpu::IndexArgs index_args(const Tensor& target, int axis, const Tensor& index,
 Tensor read(const char* op, const Tensor& x, int axis, const Tensor& index, Caller at) {
   memory::Holder holder(op);
   Tensor out = empty(index.shape(), x.dtype(), x.device());
-  on(x.device(), op, at, cpu::gather, index_args(x, axis, index, out));
+  on(x.device(), op, at, cpu::gather, gpu::gather, index_args(x, axis, index, out));
   return out;
 }
 
@@ -131,7 +133,7 @@ Tensor add_at(const char* op, const Tensor& x, int axis, const Tensor& index, co
     return to_dtype(wide, x.dtype(), at);
   }
   Tensor out = clone(x.detach(), at);
-  on(x.device(), op, at, cpu::scatter_add, index_args(out, axis, index, source));
+  on(x.device(), op, at, cpu::scatter_add, gpu::scatter_add, index_args(out, axis, index, source));
   return out;
 }
 
@@ -164,7 +166,7 @@ Tensor scatter(const Tensor& x, int wanted, const Tensor& index, const Tensor& s
   {
     NoGrad off;
     out = clone(x.detach(), at);
-    on(x.device(), "scatter", at, cpu::scatter, index_args(out, axis, index, source));
+    on(x.device(), "scatter", at, cpu::scatter, gpu::scatter, index_args(out, axis, index, source));
   }
   auto vjp = [shape = x.shape(), axis, at](const Tensor& g, const Saved& saved) {
     const Tensor index = saved[0];
@@ -175,8 +177,9 @@ Tensor scatter(const Tensor& x, int wanted, const Tensor& index, const Tensor& s
     }
     if (saved.needs(1)) {
       // Which write won at each place, and so whether this one did.
-      Tensor order = reshape(arange(1, static_cast<double>(index.numel()) + 1), index.shape(), at);
-      Tensor winner = scatter(zeros(shape, DType::i64), axis, index, order, at);
+      Tensor order = reshape(arange(1, static_cast<double>(index.numel()) + 1).to(index.device()),
+                             index.shape(), at);
+      Tensor winner = scatter(zeros(shape, DType::i64, index.device()), axis, index, order, at);
       Tensor won = equal(gather(winner, axis, index, at), order, at);
       Tensor back = gather(g, axis, index, at);
       gradients[1] = where(won, back, zeros_like(back), at);
@@ -249,7 +252,8 @@ Tensor one_hot(const Tensor& index, int64_t classes, DType dtype, Caller at) {
   strides.push_back(1);
   Tensor last = make_view(index, places, strides, index.offset());
   Tensor source = make_view(one, places, Dims::filled(places.rank(), 0), 0);
-  on(index.device(), "one_hot", at, cpu::scatter, index_args(out, index.rank(), last, source));
+  on(index.device(), "one_hot", at, cpu::scatter, gpu::scatter,
+     index_args(out, index.rank(), last, source));
   return record(std::move(out), "one_hot", at);
 }
 

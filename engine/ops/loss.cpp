@@ -125,7 +125,7 @@ Tensor contrastive_loss(const Tensor& a, const Tensor& b, double temperature, Ca
     return div(x, clamp(norm(x, {1}, true, at), 1e-8, infinity, at), at);
   };
   Tensor similarity = mul(matmul(unit(a), unit(b).transpose(0, 1), at), 1 / temperature, at);
-  Tensor pairs = arange(0, static_cast<double>(a.size(0)), 1, DType::i64, at);
+  Tensor pairs = arange(0, static_cast<double>(a.size(0)), 1, DType::i64, at).to(a.device());
   return (cross_entropy(similarity, pairs, {}, at) +
           cross_entropy(similarity.transpose(0, 1), pairs, {}, at)) *
          0.5;

@@ -45,12 +45,12 @@ Gradients fused_gradient(const RowNorm& norm, const Tensor& g, const Saved& s) {
   args.mean = norm.centred ? s[2].raw() : nullptr;
   args.inverse = s[3].raw();
   if (s.needs(0)) args.dx = (out[0] = empty_like(x)).raw();
-  if (s.needs(1)) args.dscale = (out[1] = empty({channels}, compute)).raw();
-  if (s.needs(2)) args.dshift = (out[2] = empty({channels}, compute)).raw();
+  if (s.needs(1)) args.dscale = (out[1] = empty({channels}, compute, x.device())).raw();
+  if (s.needs(2)) args.dshift = (out[2] = empty({channels}, compute, x.device())).raw();
   args.channels = channels;
   args.rows = channels > 0 ? x.numel() / channels : 0;
   args.dtype = dtype;
-  on(x.device(), norm.op, Caller{}, [&] { cpu::row_norm_gradient(args); });
+  on(x.device(), norm.op, Caller{}, cpu::row_norm_gradient, gpu::row_norm_gradient, args);
   return out;
 }
 
@@ -75,7 +75,7 @@ Tensor row_norm(const RowNorm& norm, const Tensor& x, const Tensor& scale, const
   args.channels = channels;
   args.epsilon = norm.epsilon;
   args.dtype = dtype;
-  on(x.device(), norm.op, at, [&] { cpu::row_norm(args); });
+  on(x.device(), norm.op, at, cpu::row_norm, gpu::row_norm, args);
   return record(out, norm.op, at, {x, scale, shift}, {x, scale, mean, inverse},
                 [norm](const Tensor& g, const Saved& s) {
                   return grad_enabled() ? composed_gradient(norm, g, s)

@@ -7,6 +7,7 @@
 #include "engine/ops/detail/kernel_inputs.h"
 #include "engine/ops/detail/linear_map.h"
 #include "engine/ops/view.h"
+#include "kernels/index/index.h"
 #include "kernels/pool/pool.h"
 
 namespace strata {
@@ -85,11 +86,15 @@ std::shared_ptr<const LinearMap> switch_map(const char* name, const char* adjoin
                                             const PoolShape& shape, Caller at) {
   return std::make_shared<LinearMap>(
       LinearMap{name, adjoint_name, pooled_dims(shape), image_dims(shape),
-                [shape](DType dtype, const void* values, const void* switches, void* image) {
-                  cpu::pool_scatter(typed(shape, dtype), values, switches, image);
+                [shape, name, at](Device device, DType dtype, const void* values,
+                                  const void* switches, void* image) {
+                  on(device, name, at, cpu::pool_scatter, gpu::pool_scatter, typed(shape, dtype),
+                     values, switches, image);
                 },
-                [shape](DType dtype, const void* image, const void* switches, void* values) {
-                  cpu::pool_gather(typed(shape, dtype), image, switches, values);
+                [shape, adjoint_name, at](Device device, DType dtype, const void* image,
+                                          const void* switches, void* values) {
+                  on(device, adjoint_name, at, cpu::pool_gather, gpu::pool_gather,
+                     typed(shape, dtype), image, switches, values);
                 },
                 at});
 }
@@ -106,7 +111,7 @@ PoolWithSwitches pool_max(const char* op, const Tensor& x, PoolShape shape, bool
   if (keep) {
     switches = empty(out.shape(), shape.compact ? DType::u8 : DType::i64, x.device());
   }
-  on(x.device(), op, at, cpu::max_pool, shape, image.raw(), out.raw(),
+  on(x.device(), op, at, cpu::max_pool, gpu::max_pool, shape, image.raw(), out.raw(),
      detail::raw_or_null(switches));
   out = detail::dense(out, x.dtype());
   if (!keep) return {record(std::move(out), op, at), switches};
@@ -118,15 +123,16 @@ PoolWithSwitches pool_max(const char* op, const Tensor& x, PoolShape shape, bool
 }
 
 Tensor pool_mean(const char* op, const Tensor& x, const PoolShape& shape, Caller at) {
-  auto map = std::make_shared<LinearMap>(
-      LinearMap{op, "avg_pool2d_gradient", image_dims(shape), pooled_dims(shape),
-                [shape](DType dtype, const void* image, const void*, void* values) {
-                  cpu::mean_pool(typed(shape, dtype), image, values);
-                },
-                [shape](DType dtype, const void* values, const void*, void* image) {
-                  cpu::mean_pool_adjoint(typed(shape, dtype), values, image);
-                },
-                at});
+  auto map = std::make_shared<LinearMap>(LinearMap{
+      op, "avg_pool2d_gradient", image_dims(shape), pooled_dims(shape),
+      [shape, op, at](Device device, DType dtype, const void* image, const void*, void* values) {
+        on(device, op, at, cpu::mean_pool, gpu::mean_pool, typed(shape, dtype), image, values);
+      },
+      [shape, at](Device device, DType dtype, const void* values, const void*, void* image) {
+        on(device, "avg_pool2d_gradient", at, cpu::mean_pool_adjoint, gpu::mean_pool_adjoint,
+           typed(shape, dtype), values, image);
+      },
+      at});
   return detail::apply(map, false, x);
 }
 
@@ -171,12 +177,14 @@ Tensor max_unpool2d(const Tensor& x, const Tensor& switches, int64_t height, int
     fail(op, at, "the image size {} x {} must be 1 or more", height, width);
   }
   Tensor places = detail::dense(switches, DType::i64);
-  const int64_t* values = places.data<int64_t>();
-  for (int64_t i = 0; i < places.numel(); ++i) {
-    if (values[i] < 0 || values[i] >= height * width) {
-      fail(op, at, "switch {} is outside the image of {} x {} = {} pixels", values[i], height,
-           width, height * width);
-    }
+  const int64_t pixels = height * width;
+  const int64_t bad =
+      on(places.device(), op, at, cpu::find_bad_index, gpu::find_bad_index, places.raw(),
+         places.dtype(), places.rank(), places.shape().begin(), places.strides().begin(), pixels);
+  if (bad >= 0) {
+    fail(op, at, "switch {} is outside the image of {} x {} = {} pixels",
+         make_view(places, {}, {}, places.offset() + bad).to_vector<int64_t>()[0], height, width,
+         pixels);
   }
   PoolShape shape;
   shape.N = x.size(0);

@@ -63,7 +63,7 @@ Tensor multiply(const char* op, const Tensor& a, const Tensor& b, const Tensor& 
     g.a_batch[i] = in_a >= 0 && left.shape()[in_a] != 1 ? left.strides()[in_a] : 0;
     g.b_batch[i] = in_b >= 0 && right.shape()[in_b] != 1 ? right.strides()[in_b] : 0;
   }
-  on(a.device(), op, at, cpu::gemm, g);
+  on(a.device(), op, at, cpu::gemm, gpu::gemm, g);
   return converted(out, dtype);
 }
 

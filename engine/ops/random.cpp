@@ -20,6 +20,13 @@ cpu::RandomArgs draw(const Tensor& out, Generator* generator, int64_t words_each
   return {out.raw(), out.numel(), out.dtype(), start.seed, start.offset};
 }
 
+// bool, true with probability p: the same elements on each device.
+Tensor random_mask(Device device, const Dims& shape, double p, Generator* generator, Caller at) {
+  Tensor out = empty(shape, DType::boolean, device);
+  on(device, "bernoulli", at, cpu::bernoulli, gpu::bernoulli, draw(out, generator, 1), p);
+  return out;
+}
+
 void check_float(const char* op, DType dtype, Caller at) {
   if (is_float(dtype)) return;
   fail(op, at, "dtype {} has no fractions; use randint, or a floating type", name_of(dtype));
@@ -34,7 +41,7 @@ Tensor masked_scale(const Tensor& x, const Tensor& mask, double scale, Caller at
   Tensor out = empty(x.shape(), x.dtype(), x.device());
   auto args = elementwise_args(out, {&x, &mask}, compute_type(x.dtype()));
   args.parameter[0] = scale;
-  on(x.device(), "dropout", at, cpu::binary, Binary::masked_scale, args);
+  on(x.device(), "dropout", at, cpu::binary, gpu::binary, Binary::masked_scale, args);
   return record(std::move(out), "dropout", at, {x}, {mask},
                 [scale, at](const Tensor& g, const Saved& s) {
                   Tensor mask = s[0];
@@ -100,9 +107,7 @@ Tensor randperm(int64_t n, Generator* generator, Caller at) {
 
 Tensor bernoulli(const Dims& shape, double p, Generator* generator, Caller at) {
   check_probability("bernoulli", p, at);
-  Tensor out = empty(shape, DType::boolean);
-  cpu::bernoulli(draw(out, generator, 1), p);
-  return record(std::move(out), "bernoulli", at);
+  return record(random_mask(Device::cpu, shape, p, generator, at), "bernoulli", at);
 }
 
 Tensor dropout(const Tensor& x, double p, bool training, Generator* generator, Caller at) {
@@ -113,7 +118,7 @@ Tensor dropout(const Tensor& x, double p, bool training, Generator* generator, C
          describe(x));
   }
   if (!training || p == 0) return x;
-  Tensor mask = bernoulli(x.shape(), 1 - p, generator, at);
+  Tensor mask = record(random_mask(x.device(), x.shape(), 1 - p, generator, at), "bernoulli", at);
   return masked_scale(x, mask, p == 1 ? 0 : 1 / (1 - p), at);
 }
 
@@ -127,7 +132,8 @@ Tensor multinomial(const Tensor& weights, Generator* generator, Caller at) {
   Dims shape = weights.shape();
   shape.resize(shape.rank() - 1);
   Tensor out = empty(shape, DType::i64, weights.device());
-  int64_t bad = cpu::choice(draw(out, generator, 2), rows.raw(), rows.dtype(), weights.size(-1));
+  int64_t bad = on(weights.device(), "multinomial", at, cpu::choice, gpu::choice,
+                   draw(out, generator, 2), rows.raw(), rows.dtype(), weights.size(-1));
   if (bad >= 0) {
     fail("multinomial", at,
          "row {} of {} has a negative or NaN weight, or weights without a finite positive sum", bad,

@@ -28,15 +28,17 @@ Tensor resampled(const char* op, const char* gradient, const Tensor& x, Resample
   shape.N = x.size(0);
   shape.C = x.size(3);
   Dims out = {shape.N, shape.rows.out(), shape.columns.out(), shape.C};
-  auto map = std::make_shared<detail::LinearMap>(
-      detail::LinearMap{op, gradient, x.shape(), out,
-                        [shape](DType dtype, const void* image, const void*, void* values) {
-                          cpu::resample(typed(shape, dtype), image, values);
-                        },
-                        [shape](DType dtype, const void* values, const void*, void* image) {
-                          cpu::resample_adjoint(typed(shape, dtype), values, image);
-                        },
-                        at});
+  auto map = std::make_shared<detail::LinearMap>(detail::LinearMap{
+      op, gradient, x.shape(), out,
+      [shape, op, at](Device device, DType dtype, const void* image, const void*, void* values) {
+        on(device, op, at, cpu::resample, gpu::resample, typed(shape, dtype), image, values);
+      },
+      [shape, gradient, at](Device device, DType dtype, const void* values, const void*,
+                            void* image) {
+        on(device, gradient, at, cpu::resample_adjoint, gpu::resample_adjoint, typed(shape, dtype),
+           values, image);
+      },
+      at});
   return detail::apply(map, false, x);
 }
 

@@ -16,7 +16,8 @@ Tensor running_sum(const Tensor& x, int axis, bool reverse, Caller at) {
   const char* op = reverse ? "reverse_cumsum" : "cumsum";
   memory::Holder holder(op);
   Tensor out = empty(x.shape(), is_float(x.dtype()) ? x.dtype() : DType::i64, x.device());
-  on(x.device(), op, at, cpu::cumulative_sum, axis, reverse, detail::reduce_args(x, out));
+  on(x.device(), op, at, cpu::cumulative_sum, gpu::cumulative_sum, axis, reverse,
+     detail::reduce_args(x, out));
   return record(std::move(out), op, at, {x}, {},
                 [axis, reverse, at](const Tensor& g, const Saved&) {
                   return Gradients{running_sum(g, axis, !reverse, at)};
@@ -27,7 +28,8 @@ Tensor running_sum(const Tensor& x, int axis, bool reverse, Caller at) {
 Tensor product_of_others(const Tensor& x, int axis, Caller at) {
   if (!grad_enabled()) {
     Tensor out = empty(x.shape(), x.dtype(), x.device());
-    on(x.device(), "prod", at, cpu::product_of_others, axis, detail::reduce_args(x, out));
+    on(x.device(), "prod", at, cpu::product_of_others, gpu::product_of_others, axis,
+       detail::reduce_args(x, out));
     return out;
   }
   // To be differentiated again: a table of n x n, x with a 1 on the diagonal, multiplied along the
@@ -37,7 +39,7 @@ Tensor product_of_others(const Tensor& x, int axis, Caller at) {
   Dims table = last.shape();
   table.insert(table.rank() - 1, n);
   Tensor rows = expand(unsqueeze(last, -2, at), table, at);
-  Tensor others = where(eye(n, DType::boolean), ones_like(rows), rows, at);
+  Tensor others = where(eye(n, DType::boolean).to(x.device()), ones_like(rows), rows, at);
   return transpose(prod(others, -1, false, at), axis, -1, at);
 }
 

@@ -28,9 +28,8 @@ Gradients composed_gradient(const Tensor& g, const Tensor& y, int axis, bool log
 Gradients fused_gradient(const Tensor& g, const Tensor& y, int axis, bool log) {
   Tensor dy = detail::dense(g, y.dtype()), dx = empty_like(y);
   Around a(y.shape(), axis);
-  on(y.device(), "softmax", Caller{}, [&] {
-    cpu::softmax_gradient({y.raw(), dy.raw(), dx.raw(), a.outer, a.size, a.inner, y.dtype(), log});
-  });
+  on(y.device(), "softmax", Caller{}, cpu::softmax_gradient, gpu::softmax_gradient,
+     SoftmaxGradientArgs{y.raw(), dy.raw(), dx.raw(), a.outer, a.size, a.inner, y.dtype(), log});
   return {dx};
 }
 
@@ -39,9 +38,8 @@ Tensor softmax_op(const char* op, const Tensor& x, int axis, bool log, Caller at
   axis = normalize_axis(op, axis, std::max(x.rank(), 1), at);  // a scalar is a row of one
   Tensor from = detail::dense(x, x.dtype()), y = empty(x.shape(), x.dtype(), x.device());
   Around a(x.shape(), axis);
-  on(x.device(), op, at, [&] {
-    cpu::softmax({from.raw(), y.raw(), a.outer, a.size, a.inner, x.dtype(), log});
-  });
+  on(x.device(), op, at, cpu::softmax, gpu::softmax,
+     SoftmaxArgs{from.raw(), y.raw(), a.outer, a.size, a.inner, x.dtype(), log});
   return record(y, op, at, {x}, {y}, [axis, log](const Tensor& g, const Saved& s) {
     return grad_enabled() ? composed_gradient(g, s[0], axis, log)
                           : fused_gradient(g, s[0], axis, log);

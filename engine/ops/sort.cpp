@@ -29,8 +29,8 @@ ValuesAndIndices first_in_order(const char* op, const Tensor& x, int axis, int64
   args.k = k;
   args.descending = descending;
   args.values = want_values ? out.values.raw() : nullptr;
-  args.indices = out.indices.data<int64_t>();
-  on(x.device(), op, at, cpu::sort, args);
+  args.indices = static_cast<int64_t*>(out.indices.raw());
+  on(x.device(), op, at, cpu::sort, gpu::sort, args);
   out.indices = record(std::move(out.indices), op, at);
   if (!want_values) return out;
   out.values = record(std::move(out.values), op, at, {x}, {out.indices},

@@ -28,6 +28,7 @@ void MovingAverage::update(Caller at) {
   std::vector<cpu::OptimTensor> list;
   for (size_t i = 0; i < averages_.size(); ++i) {
     const Tensor& p = parameters_[i].tensor;
+    averages_[i] = averages_[i].to(p.device());  // the model may have moved
     if ((p.dtype() == DType::f64) != (averages_[i].dtype() == DType::f64)) {
       fail("MovingAverage", at,
            "'{}' has become {}, while its average is {}; make the average after converting the "
@@ -36,7 +37,9 @@ void MovingAverage::update(Caller at) {
     }
     list.push_back({p.raw(), nullptr, {averages_[i].raw()}, p.numel(), p.dtype()});
   }
-  cpu::moving_average(list, decay_);
+  if (list.empty()) return;
+  on(averages_[0].device(), "MovingAverage", at, cpu::moving_average, gpu::moving_average,
+     std::span<const cpu::OptimTensor>(list), decay_);
   for (const Tensor& average : averages_) note_write(average, "MovingAverage", at);
 }
 

@@ -76,7 +76,14 @@ void Optimizer::for_each_batch(Caller at, Update&& update) {
         const Tensor& p = slot.parameter;
         gradients.push_back(p.grad().contiguous());
         const Tensor& gradient = gradients.back();
-        if (gradient.dtype() != p.dtype() || gradient.shape() != p.shape()) {
+        if (p.device() != device()) {
+          fail(name(), at,
+               "'{}' is on {} and '{}' on {}; the parameters of one optimizer lie on one "
+               "device",
+               slot.name, name_of(p.device()), slots_.front().name, name_of(device()));
+        }
+        if (gradient.dtype() != p.dtype() || gradient.shape() != p.shape() ||
+            gradient.device() != p.device()) {
           fail(name(), at, "the gradient {} of '{}' does not fit the parameter {}",
                describe(gradient), slot.name, describe(p));
         }
@@ -84,7 +91,9 @@ void Optimizer::for_each_batch(Caller at, Update&& update) {
         for (size_t s = 0; s < state_names_.size(); ++s) {
           if (state_names_[s].empty()) continue;
           DType dtype = p.dtype() == DType::f64 ? DType::f64 : DType::f32;
-          if (!slot.state[s].defined()) slot.state[s] = zeros(p.shape(), dtype);
+          if (!slot.state[s].defined()) slot.state[s] = zeros(p.shape(), dtype, p.device());
+          // A model that moved takes its state along.
+          slot.state[s] = slot.state[s].to(p.device());
           if (slot.state[s].dtype() != dtype) {
             fail(name(), at,
                  "'{}' has become {} since its first update, while its state is {}; make the "
@@ -95,7 +104,7 @@ void Optimizer::for_each_batch(Caller at, Update&& update) {
         }
         batch.push_back(entry);
       }
-      update(std::span<const cpu::OptimTensor>(batch), groups_[g], steps);
+      update(device(), std::span<const cpu::OptimTensor>(batch), groups_[g], steps);
       for (Slot& slot : slots_) {
         if (slot.group != g || slot.steps != steps || !slot.parameter.grad().defined()) continue;
         note_write(slot.parameter, name(), at);
@@ -212,9 +221,10 @@ SGD::SGD(std::vector<ParameterGroup> groups, const SGDOptions& given)
 }
 
 void SGD::step(Caller at) {
-  for_each_batch(at, [&](auto batch, const ParameterGroup& group, int64_t steps) {
-    cpu::sgd(batch, {group.learning_rate, options.momentum, options.dampening, group.weight_decay,
-                     options.nesterov, steps == 0});
+  for_each_batch(at, [&](Device device, auto batch, const ParameterGroup& group, int64_t steps) {
+    on(device, name(), at, cpu::sgd, gpu::sgd, batch,
+       cpu::SgdArgs{group.learning_rate, options.momentum, options.dampening, group.weight_decay,
+                    options.nesterov, steps == 0});
   });
 }
 
@@ -224,11 +234,12 @@ Adam::Adam(std::vector<ParameterGroup> groups, const AdamOptions& given, bool de
       decoupled_(decoupled) {}
 
 void Adam::step(Caller at) {
-  for_each_batch(at, [&](auto batch, const ParameterGroup& group, int64_t steps) {
+  for_each_batch(at, [&](Device device, auto batch, const ParameterGroup& group, int64_t steps) {
     double t = static_cast<double>(steps + 1);
-    cpu::adam(batch, {group.learning_rate, options.beta1, options.beta2, options.epsilon,
-                      group.weight_decay, 1 - std::pow(options.beta1, t),
-                      1 - std::pow(options.beta2, t), decoupled_});
+    on(device, name(), at, cpu::adam, gpu::adam, batch,
+       cpu::AdamArgs{group.learning_rate, options.beta1, options.beta2, options.epsilon,
+                     group.weight_decay, 1 - std::pow(options.beta1, t),
+                     1 - std::pow(options.beta2, t), decoupled_});
   });
 }
 
@@ -238,9 +249,10 @@ RMSprop::RMSprop(std::vector<ParameterGroup> groups, const RMSpropOptions& given
       options(given) {}
 
 void RMSprop::step(Caller at) {
-  for_each_batch(at, [&](auto batch, const ParameterGroup& group, int64_t) {
-    cpu::rmsprop(batch, {group.learning_rate, options.alpha, options.epsilon, group.weight_decay,
-                         options.momentum});
+  for_each_batch(at, [&](Device device, auto batch, const ParameterGroup& group, int64_t) {
+    on(device, name(), at, cpu::rmsprop, gpu::rmsprop, batch,
+       cpu::RmspropArgs{group.learning_rate, options.alpha, options.epsilon, group.weight_decay,
+                        options.momentum});
   });
 }
 

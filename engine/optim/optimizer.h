@@ -69,6 +69,9 @@ class Optimizer {
   template <class Update>
   void for_each_batch(Caller at, Update&& update);
 
+  // Where the parameters lie.
+  Device device() const { return slots_.front().parameter.device(); }
+
   std::vector<ParameterGroup> groups_;
   std::vector<Slot> slots_;
   std::vector<std::string> state_names_;

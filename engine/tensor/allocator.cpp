@@ -41,12 +41,22 @@ size_t class_size(size_t index) {
 }
 
 struct Pool {
+  const Device device;
   std::mutex mutex;
   std::array<std::vector<void*>, classes> free;
   std::unordered_map<void*, Holding> live;  // blocks of at least `watched` bytes
   Stats stats;
 
+  explicit Pool(Device device) : device(device) {}
+
   void* from_system(size_t bytes) {
+    if (device == Device::gpu) {
+      try {
+        return gpu::allocate(bytes);
+      } catch (const std::bad_alloc&) {
+        return nullptr;
+      }
+    }
     size_t alignment = bytes >= large ? large : smallest;
     void* data = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
     if (data && bytes >= large) madvise(data, bytes, MADV_HUGEPAGE);  // fewer page faults
@@ -56,6 +66,10 @@ struct Pool {
   void clear() {
     for (size_t index = 0; index < classes; ++index) {
       for (void* data : free[index]) {
+        if (device == Device::gpu) {
+          gpu::release(data);
+          continue;
+        }
         ASAN_UNPOISON_MEMORY_REGION(data, class_size(index));
         std::free(data);
       }
@@ -82,18 +96,19 @@ struct Pool {
       who += fmt::format("{}{} {}", who.empty() ? "" : ", ", h.op, mib(h.bytes));
     }
     throw OutOfMemory(
-        fmt::format("[{}] out of memory: asked for {}; in use {}, cached {}, peak {}, limit {}; "
+        fmt::format("[{}] out of {}memory: asked for {}; in use {}, cached {}, peak {}, limit {}; "
                     "largest holders: "
                     "{}. Use a smaller batch, checkpoint activations, or raise the limit",
-                    current_op, mib(bytes), mib(stats.active), mib(stats.cached), mib(stats.peak),
-                    stats.limit ? mib(stats.limit) : "none", who.empty() ? "none of 64 KiB" : who));
+                    current_op, device == Device::gpu ? "gpu " : "", mib(bytes), mib(stats.active),
+                    mib(stats.cached), mib(stats.peak), stats.limit ? mib(stats.limit) : "none",
+                    who.empty() ? "none of 64 KiB" : who));
   }
 };
 
 // Never destroyed: tensors in static storage may be released after it would be.
-Pool& pool() {
-  static Pool* instance = new Pool;
-  return *instance;
+Pool& pool(Device device) {
+  static Pool *cpu = new Pool(Device::cpu), *gpu = new Pool(Device::gpu);
+  return device == Device::cpu ? *cpu : *gpu;
 }
 
 }  // namespace
@@ -101,9 +116,9 @@ Pool& pool() {
 Holder::Holder(const char* op) : previous_(current_op) { current_op = op; }
 Holder::~Holder() { current_op = previous_; }
 
-void* allocate(size_t bytes) {
+void* allocate(size_t bytes, Device device) {
   if (bytes == 0) return nullptr;
-  Pool& p = pool();
+  Pool& p = pool(device);
   if (bytes > size_t{1} << 46) p.out_of_memory(bytes);
   size_t index = class_of(bytes), size = class_size(index);
   std::lock_guard lock(p.mutex);
@@ -128,16 +143,18 @@ void* allocate(size_t bytes) {
   p.stats.peak = std::max(p.stats.peak, p.stats.active);
   if (size >= watched) p.live[data] = {current_op, size};
   // Under AddressSanitizer cached blocks, and what rounding adds to a live one, cannot be touched.
-  ASAN_POISON_MEMORY_REGION(data, size);
-  ASAN_UNPOISON_MEMORY_REGION(data, bytes);
+  if (device == Device::cpu) {
+    ASAN_POISON_MEMORY_REGION(data, size);
+    ASAN_UNPOISON_MEMORY_REGION(data, bytes);
+  }
   return data;
 }
 
-void release(void* data, size_t bytes) {
+void release(void* data, size_t bytes, Device device) {
   if (!data) return;
   size_t index = class_of(bytes), size = class_size(index);
-  Pool& p = pool();
-  ASAN_POISON_MEMORY_REGION(data, size);
+  Pool& p = pool(device);
+  if (device == Device::cpu) ASAN_POISON_MEMORY_REGION(data, size);
   std::lock_guard lock(p.mutex);
   p.free[index].push_back(data);
   p.stats.active -= size;
@@ -145,30 +162,30 @@ void release(void* data, size_t bytes) {
   if (size >= watched) p.live.erase(data);
 }
 
-Stats stats() {
-  std::lock_guard lock(pool().mutex);
-  return pool().stats;
+Stats stats(Device device) {
+  std::lock_guard lock(pool(device).mutex);
+  return pool(device).stats;
 }
 
-void reset_peak() {
-  std::lock_guard lock(pool().mutex);
-  pool().stats.peak = pool().stats.active;
+void reset_peak(Device device) {
+  std::lock_guard lock(pool(device).mutex);
+  pool(device).stats.peak = pool(device).stats.active;
 }
 
-void set_limit(size_t bytes) {
-  std::lock_guard lock(pool().mutex);
-  pool().stats.limit = bytes;
-  if (bytes && pool().stats.active + pool().stats.cached > bytes) pool().clear();
+void set_limit(size_t bytes, Device device) {
+  std::lock_guard lock(pool(device).mutex);
+  pool(device).stats.limit = bytes;
+  if (bytes && pool(device).stats.active + pool(device).stats.cached > bytes) pool(device).clear();
 }
 
-void clear_cache() {
-  std::lock_guard lock(pool().mutex);
-  pool().clear();
+void clear_cache(Device device) {
+  std::lock_guard lock(pool(device).mutex);
+  pool(device).clear();
 }
 
-std::vector<Holding> largest_holders(size_t count) {
-  std::lock_guard lock(pool().mutex);
-  return pool().holders(count);
+std::vector<Holding> largest_holders(size_t count, Device device) {
+  std::lock_guard lock(pool(device).mutex);
+  return pool(device).holders(count);
 }
 
 }  // namespace strata::memory

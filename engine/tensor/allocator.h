@@ -3,14 +3,18 @@
 // stay mapped (page faults are what makes large tensors slow elsewhere).
 //
 // Sizes are rounded up to one of eight steps a power of two (at most 12.5 % waste), 64 bytes at
-// least; blocks are aligned to 64 bytes, the width of a cache line and of an AVX-512 register.
-// All functions may be called from any thread.
+// least; blocks are aligned to 64 bytes, the width of a cache line and of an AVX-512 register (on
+// the gpu to 256). Each device has a pool of its own. A block of the gpu is handed out again in
+// stream order: what used it before comes earlier in the stream than what will use it next. All
+// functions may be called from any thread.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "engine/tensor/device.h"
 
 namespace strata::memory {
 
@@ -23,12 +27,12 @@ struct Stats {
   uint64_t from_system = 0;  // of these, the ones that the cache could not serve
 };
 
-Stats stats();
-void reset_peak();
+Stats stats(Device device = Device::cpu);
+void reset_peak(Device device = Device::cpu);
 // Bytes that active + cached may reach; 0 lifts the limit. Going over it throws OutOfMemory.
-void set_limit(size_t bytes);
-// Returns the cached blocks to the system.
-void clear_cache();
+void set_limit(size_t bytes, Device device = Device::cpu);
+// Returns the cached blocks to the system or the device.
+void clear_cache(Device device = Device::cpu);
 
 // The op on whose behalf this thread allocates, shown by the report of an out-of-memory error.
 class Holder {
@@ -47,10 +51,10 @@ struct Holding {
   size_t bytes;
 };
 // Live blocks of at least 64 KiB, summed by op, largest first.
-std::vector<Holding> largest_holders(size_t count);
+std::vector<Holding> largest_holders(size_t count, Device device = Device::cpu);
 
 // Uninitialised bytes. `bytes` 0 gives a null pointer.
-void* allocate(size_t bytes);
-void release(void* data, size_t bytes);
+void* allocate(size_t bytes, Device device = Device::cpu);
+void release(void* data, size_t bytes, Device device = Device::cpu);
 
 }  // namespace strata::memory

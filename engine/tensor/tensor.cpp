@@ -8,14 +8,18 @@
 namespace strata {
 
 Storage::Storage(size_t bytes, Device device)
-    : data(memory::allocate(bytes)), bytes(bytes), device(device) {}
-Storage::~Storage() { memory::release(data, bytes); }
+    : data(memory::allocate(bytes, device)), bytes(bytes), device(device) {}
+Storage::~Storage() { memory::release(data, bytes, device); }
 
 int64_t Tensor::size(int axis) const {
   return shape()[normalize_axis("size", axis, rank(), Caller{})];
 }
 
-void Tensor::wrong_type(const char* op, DType asked, Caller at) const {
+void Tensor::wrong_pointer(const char* op, DType asked, Caller at) const {
+  if (device() != Device::cpu) {
+    fail(op, at, "{} is on the gpu, where the host cannot read it; move it with to(Device::cpu)",
+         describe(*this));
+  }
   fail(op, at, "{} does not hold {}; convert it with to(DType::{})", describe(*this),
        name_of(asked), name_of(asked));
 }
@@ -41,6 +45,16 @@ void for_each_offset(const Dims& shape, const Dims& strides, F&& visit_offset) {
   }
 }
 
+// The smallest and the largest offset of an element from the first one.
+std::pair<int64_t, int64_t> reach(const Dims& shape, const Dims& strides) {
+  int64_t low = 0, high = 0;
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    int64_t last = (shape[axis] - 1) * strides[axis];
+    (last < 0 ? low : high) += last;
+  }
+  return {low, high};
+}
+
 }  // namespace
 
 double Tensor::item(Caller at) const {
@@ -54,9 +68,19 @@ double Tensor::item(Caller at) const {
 template <class T>
 std::vector<T> Tensor::to_vector() const {
   std::vector<T> values;
+  if (numel() == 0) return values;
   values.reserve(static_cast<size_t>(numel()));
+  std::vector<char> copied;
+  const char* first = static_cast<const char*>(raw());
+  if (device() != Device::cpu) {
+    auto [low, high] = reach(shape(), strides());
+    const auto size = static_cast<int64_t>(size_of(dtype()));
+    copied.resize(static_cast<size_t>((high - low + 1) * size));
+    copy_bytes(copied.data(), Device::cpu, first + low * size, device(), copied.size());
+    first = copied.data() - low * size;
+  }
   visit(dtype(), [&]<class S>(Type<S>) {
-    const S* data = static_cast<const S*>(raw());
+    const S* data = reinterpret_cast<const S*>(first);
     for_each_offset(shape(), strides(), [&](int64_t offset) {
       values.push_back(static_cast<T>(static_cast<Compute<S>>(data[offset])));
     });
@@ -123,8 +147,8 @@ Tensor empty(const Dims& shape, DType dtype, Device device) {
     }
     numel *= size;
   }
-  if (device == Device::gpu) {
-    fail("empty", Caller{}, "device gpu is not there: this build has no gpu kernels; use cpu");
+  if (!is_available(device)) {
+    fail("empty", Caller{}, "device gpu is not there: CUDA finds none on this machine; use cpu");
   }
   auto data = make_ref<TensorData>();
   data->storage = make_ref<Storage>(static_cast<size_t>(numel) * size_of(dtype), device);

@@ -70,13 +70,16 @@ class Tensor {
   const Ref<Storage>& storage() const { return data_->storage; }
   TensorData* get() const { return data_.get(); }
 
-  // First element, as bytes or as T (which must be the element type).
+  // First element, as bytes (device memory on the gpu) or as T, which must be the element type of a
+  // tensor on the cpu.
   void* raw() const {
     return static_cast<char*>(data_->storage->data) + data_->offset * size_of(data_->dtype);
   }
   template <class T>
   T* data(Caller at = Caller::here()) const {
-    if (dtype_of<T>() != dtype()) wrong_type("data", dtype_of<T>(), at);
+    if (dtype_of<T>() != dtype() || device() != Device::cpu) {
+      wrong_pointer("data", dtype_of<T>(), at);
+    }
     return static_cast<T*>(raw());
   }
 
@@ -117,7 +120,7 @@ class Tensor {
   Tensor to(Device device, Caller at = Caller::here()) const;
 
  private:
-  [[noreturn]] void wrong_type(const char* op, DType asked, Caller at) const;
+  [[noreturn]] void wrong_pointer(const char* op, DType asked, Caller at) const;
   Ref<TensorData> data_;
 };
 

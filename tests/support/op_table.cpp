@@ -1,6 +1,7 @@
 // Rows: registration, example cases, and the way between Arrays and tensors.
 #include "tests/support/op_table.h"
 
+#include <cstdlib>
 #include <limits>
 #include <map>
 #include <regex>
@@ -49,6 +50,14 @@ Array rounded(const Array& array, DType dtype) {
   return out;
 }
 
+Device device_under_test() {
+  static const Device device = [] {
+    const char* name = std::getenv("STRATA_TEST_DEVICE");
+    return device_from(name ? name : "cpu");
+  }();
+  return device;
+}
+
 Tensor to_tensor(const Array& array, DType dtype, Layout layout) {
   if (array.undefined) return Tensor();
   dtype = array.fixed.value_or(dtype);
@@ -82,7 +91,7 @@ Tensor to_tensor(const Array& array, DType dtype, Layout layout) {
       data[at] = stored<S>(round_to(array.values[static_cast<size_t>(i++)], dtype));
     });
   });
-  return make_view(memory, shape, strides, offset);
+  return make_view(memory.to(device_under_test()), shape, strides, offset);
 }
 
 Array to_array(const Tensor& tensor) {

@@ -160,6 +160,10 @@ Problems check_coverage(const Row& row);
 // vector of them or a struct that holds one, and in-place ones (`void name_(`).
 std::vector<std::string> declared_ops(const std::string& header);
 
+// Where the inputs of the op table lie: what STRATA_TEST_DEVICE names, cpu when it is not set. The
+// whole table runs on each device; the oracles are the same.
+Device device_under_test();
+
 // How memory holds a tensor of the same values.
 enum class Layout { contiguous, transposed, sliced, flipped };
 // The array as a tensor of the type (or of the array's fixed type). What lies between the elements

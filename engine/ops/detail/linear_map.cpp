@@ -15,8 +15,8 @@ Tensor apply(const std::shared_ptr<const LinearMap>& map, bool adjoint, const Te
     memory::Holder holder(op);
     out = empty(adjoint ? map->in : map->out, computed, x.device());
   }
-  on(x.device(), op, map->at, adjoint ? map->adjoint : map->kernel, computed, in.raw(),
-     raw_or_null(switches), out.raw());
+  (adjoint ? map->adjoint : map->kernel)(x.device(), computed, in.raw(), raw_or_null(switches),
+                                         out.raw());
   return record(dense(out, x.dtype()), op, map->at, {x}, {switches},
                 [map, adjoint](const Tensor& g, const Saved& saved) {
                   return Gradients{apply(map, !adjoint, g, saved[0])};

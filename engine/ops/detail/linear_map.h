@@ -11,8 +11,10 @@
 namespace strata::detail {
 
 struct LinearMap {
-  // Both read and write dense arrays of the type given (f32 or f64), which has been checked.
-  using Kernel = std::function<void(DType dtype, const void* in, const void* switches, void* out)>;
+  // Reads and writes dense arrays of the type given (f32 or f64) on the device given, which has
+  // been checked.
+  using Kernel = std::function<void(Device device, DType dtype, const void* in,
+                                    const void* switches, void* out)>;
   const char* name;          // of the op
   const char* adjoint_name;  // of its gradient
   Dims in, out;              // shapes

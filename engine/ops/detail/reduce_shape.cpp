@@ -41,7 +41,7 @@ Tensor run_reduction(cpu::ReduceKind kind, const char* op, const Tensor& x,
   args.reduced = reduced.axes;
   args.divisor = divisor;
   args.shift = shift.defined() ? shift.raw() : nullptr;
-  on(x.device(), op, at, cpu::reduce, kind, args);
+  on(x.device(), op, at, cpu::reduce, gpu::reduce, kind, args);
   return out;
 }
 

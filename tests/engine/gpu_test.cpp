@@ -1,0 +1,160 @@
+// Device::gpu: tensors that live there, what moves between devices, and that networks compute the
+// same on both. In a build without CUDA the device is simulated.
+#include <gtest/gtest.h>
+
+#include "engine/autograd/autograd.h"
+#include "engine/io/safetensors.h"
+#include "engine/nn.h"
+#include "engine/ops.h"
+#include "engine/optim.h"
+#include "engine/optim/clip.h"
+#include "engine/tensor/allocator.h"
+#include "tests/support/expect.h"
+
+namespace strata {
+namespace {
+
+TEST(Gpu, TensorsMoveThereAndBack) {
+  Tensor x = randn({3, 4});
+  Tensor moved = x.to(Device::gpu);
+  EXPECT_EQ(moved.device(), Device::gpu);
+  EXPECT_EQ(moved.to_vector<float>(), x.to_vector<float>());
+  EXPECT_EQ(moved.to(Device::cpu).to_vector<float>(), x.to_vector<float>());
+  // Views move as what they show.
+  EXPECT_EQ(moved.transpose(0, 1).to_vector<float>(), x.transpose(0, 1).to_vector<float>());
+  EXPECT_EQ(x.transpose(0, 1).to(Device::gpu).to_vector<float>(),
+            x.transpose(0, 1).to_vector<float>());
+  EXPECT_EQ(moved.slice(1, 3, 0, -1).to_vector<float>(), x.slice(1, 3, 0, -1).to_vector<float>());
+  EXPECT_EQ(empty({0, 3}, DType::f32, Device::gpu).to_vector<float>().size(), 0u);
+}
+
+TEST(Gpu, TheHostDoesNotReadDeviceMemory) {
+  Tensor x = ones({2}, DType::f32, Device::gpu);
+  EXPECT_FAILS(x.data<float>(), "is on the gpu, where the host cannot read it");
+  EXPECT_EQ(sum(x).item(), 2);
+}
+
+TEST(Gpu, OperandsMustBeOnOneDevice) {
+  Tensor here = ones({2, 2}), there = ones({2, 2}, DType::f32, Device::gpu);
+  EXPECT_FAILS(here + there, "is on cpu but f32\\[2,2\\] is on gpu");
+  EXPECT_FAILS(matmul(here, there), "on");
+  // A scalar of the cpu is a number.
+  EXPECT_EQ((there + scalar(2)).to_vector<float>(), std::vector<float>(4, 3));
+  EXPECT_EQ((scalar(2) * there).device(), Device::gpu);
+}
+
+TEST(Gpu, GradientsCrossDevices) {
+  Tensor x = randn({4}).set_requires_grad();
+  Tensor y = square(x.to(Device::gpu));
+  sum(y).backward();
+  ASSERT_EQ(x.grad().device(), Device::cpu);
+  EXPECT_EQ(x.grad().to_vector<float>(), (x.detach() * 2.0).to_vector<float>());
+}
+
+TEST(Gpu, MemoryIsCountedApart) {
+  const size_t before = memory::stats(Device::gpu).active, host = memory::stats().active;
+  Tensor x = empty({1 << 16}, DType::f32, Device::gpu);
+  EXPECT_EQ(memory::stats(Device::gpu).active, before + (size_t{1} << 18));
+  EXPECT_EQ(memory::stats().active, host);
+  memory::set_limit(memory::stats(Device::gpu).active + 4096, Device::gpu);
+  EXPECT_FAILS(empty({1 << 20}, DType::f32, Device::gpu), "out of gpu memory");
+  memory::set_limit(0, Device::gpu);
+}
+
+// A small network with what networks have: convolution, batch norm, pooling, dropout, linear.
+struct Net : Layer {
+  Conv2d& conv;
+  BatchNorm& norm;
+  Linear& head;
+  Net()
+      : conv(add<Conv2d>("conv", 3, 8, Pair{3, 3}, Conv2dOptions{})),
+        norm(add<BatchNorm>("norm", 8)),
+        head(add<Linear>("head", 8, 5)) {}
+  Tensor forward(const Tensor& x) override {
+    return head(global_avg_pool2d(max_pool2d(relu(norm(conv(x))), {})));
+  }
+};
+
+std::vector<double> losses_on(Device device,
+                              const std::function<std::unique_ptr<Optimizer>(Module&)>& make) {
+  manual_seed(5);
+  Net net;
+  net.to(device);
+  net.train();
+  auto optimizer = make(net);
+  Tensor images = randn({4, 8, 8, 3}), labels = randint(0, 5, {4});
+  std::vector<double> losses;
+  for (int step = 0; step < 4; ++step) {
+    Tensor loss =
+        cross_entropy(net(images.to(device)), labels.to(device), {.label_smoothing = 0.1});
+    losses.push_back(loss.item());
+    optimizer->zero_grad();
+    loss.backward();
+    clip_grad_norm(net.parameters(), 1.0);
+    optimizer->step();
+  }
+  return losses;
+}
+
+TEST(Gpu, TrainingGivesTheLossesOfTheCpu) {
+  const std::function<std::unique_ptr<Optimizer>(Module&)> optimizers[] = {
+      [](Module& m) {
+        return std::make_unique<SGD>(m.named_parameters(),
+                                     SGDOptions{.learning_rate = 0.1, .momentum = 0.9});
+      },
+      [](Module& m) {
+        return std::make_unique<AdamW>(m.named_parameters(), AdamOptions{.learning_rate = 0.01});
+      },
+      [](Module& m) {
+        return std::make_unique<RMSprop>(m.named_parameters(),
+                                         RMSpropOptions{.learning_rate = 0.01});
+      },
+  };
+  for (const auto& make : optimizers) {
+    const std::vector<double> cpu = losses_on(Device::cpu, make),
+                              gpu = losses_on(Device::gpu, make);
+    EXPECT_LT(cpu.back(), cpu.front());
+    for (size_t i = 0; i < cpu.size(); ++i)
+      EXPECT_NEAR(gpu[i], cpu[i], 1e-4 * cpu[i]) << "step " << i;
+    EXPECT_EQ(gpu, losses_on(Device::gpu, make)) << "the same bits twice";
+  }
+}
+
+TEST(Gpu, StateIsSavedAndLoadedAcrossDevices) {
+  manual_seed(6);
+  Net here, there;
+  there.to(Device::gpu);
+  there.load_state_dict(here.state_dict());
+  EXPECT_EQ(there.head.weight.device(), Device::gpu);
+  here.eval();
+  there.eval();
+  Tensor x = randn({2, 8, 8, 3});
+  NoGrad off;
+  const auto a = here(x).to_vector<float>(), b = there(x.to(Device::gpu)).to_vector<float>();
+  for (size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-5);
+}
+
+TEST(Gpu, AStepIsCapturedAndReplayed) {
+  manual_seed(7);
+  Tensor x = randn({8, 6}).to(Device::gpu), w = randn({6, 6}).to(Device::gpu),
+         out = zeros({8, 6}, DType::f32, Device::gpu);
+  gpu::Stream stream = gpu::create_stream();
+  gpu::set_current_stream(stream);
+  auto step = [&] { copy_(out, relu(matmul(x, w)) + out); };
+  {
+    NoGrad off;
+    step();  // once in the open, so that memory and scratch are there
+    const auto once = out.to_vector<float>();
+    gpu::Graph graph = gpu::capture(stream, step);
+    gpu::replay(graph, stream);
+    gpu::replay(graph, stream);
+    const auto thrice = out.to_vector<float>();
+    for (size_t i = 0; i < once.size(); ++i) EXPECT_NEAR(thrice[i], 3 * once[i], 1e-5);
+    gpu::destroy_graph(graph);
+  }
+  gpu::set_current_stream(nullptr);
+  gpu::destroy_stream(stream);
+}
+
+}  // namespace
+}  // namespace strata
