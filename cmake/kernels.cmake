@@ -12,8 +12,11 @@ if(NOT STRATA_CUDA)
 endif()
 
 if(STRATA_CUDA)
-  set(CMAKE_CUDA_STANDARD 20)
   set(CMAKE_CUDA_ARCHITECTURES 80-real 90a-real)
+  set(CMAKE_CUDA_STANDARD 20)
+  if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)  # which CMake 3.25 does not know of this nvcc
+  endif()
   string(APPEND CMAKE_CUDA_FLAGS " --expt-relaxed-constexpr -lineinfo")
   find_package(CUDAToolkit REQUIRED)
 endif()
@@ -55,6 +58,9 @@ foreach(folder ${folders})
   add_library(strata_kernels_${name} STATIC ${sources})
   target_link_libraries(strata_kernels_${name} PUBLIC strata_flags DNNL::dnnl OpenMP::OpenMP_CXX fmt::fmt
                         Threads::Threads $<$<BOOL:${STRATA_CUDA}>:CUDA::cudart_static>)
+  if(name STREQUAL "sim")
+    target_compile_options(strata_kernels_sim PRIVATE -g)  # for the gdb commands of script/strata_gdb.py
+  endif()
   strata_gpu_sources(strata_kernels_${name} ${folder})
   list(APPEND libraries strata_kernels_${name})
 endforeach()

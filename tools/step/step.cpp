@@ -6,9 +6,11 @@
 
 #include "kernels/gemm/rung.h"
 #include "kernels/gpu/runtime.h"
+#include "kernels/sim/simulator.h"
 
 int main() {
   using namespace strata;
+  sim::config().host_threads = 1;  // one block at a time, on the thread that gdb looks at
   constexpr int64_t size = 64;
   std::vector<float> a(size * size), b(size * size), c(size * size);
   for (int64_t i = 0; i < size * size; ++i) {
