@@ -57,7 +57,7 @@ DEVICE void for_each_slice(const Product<T>& product, const float (&d)[Half], F&
   }
 }
 
-// A pair of the matrix `batch` at (row, column), inside C at least with its first element.
+// What is stored for a pair of sums, the first of which belongs to element `at` of C, in `column`.
 template <class T>
 DEVICE Vec<T, 2> finish(const Product<T>& product, const ProductEpilogue<T>& epilogue,
                         const float (&sums)[2], int column, int64_t at) {

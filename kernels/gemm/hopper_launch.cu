@@ -51,15 +51,13 @@ const void* advance(const void* pointer, int64_t elements, int64_t bytes) {
   return pointer ? static_cast<const char*>(pointer) + elements * bytes : nullptr;
 }
 
+// The stride of a batch of one means nothing either, but must be a valid one.
 HopperOperand operand(const void* base, OuterAxis outer, int64_t rows, int64_t K, int64_t batches,
-                      int64_t batch_stride, int64_t bytes) {
-  HopperOperand operand{base, outer.order, rows, K, outer.stride, 1, 0};
-  const int64_t unit = alignment / bytes;
+                      int64_t batch_stride) {
+  HopperOperand operand{base, outer.order, rows, K, outer.stride, 1, outer.stride};
   if (batches > 1 && batch_stride > 0) {
     operand.batches = batches;
     operand.batch_stride = batch_stride;
-  } else {
-    operand.batch_stride = unit;
   }
   return operand;
 }
@@ -70,8 +68,8 @@ HopperProduct product_of(const GemmArguments& g, int64_t bytes) {
   const int64_t a_batch = batched ? g.a_batch[0] : 0, b_batch = batched ? g.b_batch[0] : 0;
   HopperProduct product;
   product.arguments = g;
-  product.a = operand(g.a, *order_of_a(g, bytes, false), g.M, g.K, batches, a_batch, bytes);
-  product.b = operand(g.b, *order_of_b(g, bytes, false), g.N, g.K, batches, b_batch, bytes);
+  product.a = operand(g.a, *order_of_a(g, bytes, false), g.M, g.K, batches, a_batch);
+  product.b = operand(g.b, *order_of_b(g, bytes, false), g.N, g.K, batches, b_batch);
   product.batches = static_cast<int>(batches);
   return product;
 }

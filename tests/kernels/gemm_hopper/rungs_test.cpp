@@ -91,6 +91,15 @@ TEST_F(HopperGemm, OddColumns) {
   }
 }
 
+TEST_F(HopperGemm, AnyNumberOfMultiprocessors) {
+  TestProduct<f16> product({.M = 136, .N = 264, .K = 72});
+  for (int multiprocessors : {1, 3, 132}) {
+    SCOPED_TRACE(multiprocessors);
+    test::Pretend pretend(small_h100(multiprocessors));
+    for (const GemmRung& rung : rungs_16_bit()) expect_exact(rung, product);
+  }
+}
+
 // More rows of tiles than are walked together.
 TEST_F(HopperGemm, GroupsOfTiles) {
   test::Pretend pretend(small_h100(6));
