@@ -92,11 +92,15 @@ SharedRowPlan plan_of(const void* x, int64_t n, int arrays) {
 
 }  // namespace
 
-// The gradient holds two rows, so it decides.
 bool softmax_fits_cluster(const SoftmaxArgs& args) {
   if (args.inner != 1) return false;
   return visit_float(
-      args.dtype, [&]<class T>(Type<T>) { return plan_of<T>(args.x, args.size, 2).cluster > 0; });
+      args.dtype, [&]<class T>(Type<T>) { return plan_of<T>(args.x, args.size, 1).cluster > 0; });
+}
+bool softmax_gradient_fits_cluster(const SoftmaxGradientArgs& args) {
+  if (args.inner != 1) return false;
+  return visit_float(
+      args.dtype, [&]<class T>(Type<T>) { return plan_of<T>(args.y, args.size, 2).cluster > 0; });
 }
 
 void softmax_cluster(const SoftmaxArgs& args) {

@@ -30,6 +30,7 @@ void softmax_gradient_columns(const SoftmaxGradientArgs& args);
 bool softmax_is_rows(const SoftmaxArgs& args);
 bool softmax_fits_registers(const SoftmaxArgs& args);
 bool softmax_fits_cluster(const SoftmaxArgs& args);
+bool softmax_gradient_fits_cluster(const SoftmaxGradientArgs& args);  // two rows at once
 bool softmax_any(const SoftmaxArgs& args);
 
 inline constexpr SoftmaxRung softmax_rungs[] = {
@@ -39,7 +40,8 @@ inline constexpr SoftmaxRung softmax_rungs[] = {
     {"cluster", softmax_cluster, softmax_gradient_cluster, softmax_fits_cluster},
     {"columns", softmax_columns, softmax_gradient_columns, softmax_any},
 };
-// The rung that gpu::softmax runs.
+// The rungs that gpu::softmax and gpu::softmax_gradient run.
 const SoftmaxRung& pick_softmax(const SoftmaxArgs& args);
+const SoftmaxRung& pick_softmax_gradient(const SoftmaxGradientArgs& args);
 
 }  // namespace strata::gpu

@@ -141,6 +141,7 @@ std::string picked(DType dtype, int64_t size, int64_t inner = 1) {
   return gpu::pick_softmax({nullptr, nullptr, 8, size, inner, dtype, false}).name;
 }
 TEST(SoftmaxLauncher, PicksByShapeAndArchitecture) {
+  if (!gpu::simulated()) GTEST_SKIP() << "needs a device that can be pretended";
   EXPECT_EQ(picked(DType::f32, 1000), "registers");
   EXPECT_EQ(picked(DType::bf16, 16384), "registers");
   EXPECT_EQ(picked(DType::f32, 16384), "cluster");
@@ -148,9 +149,22 @@ TEST(SoftmaxLauncher, PicksByShapeAndArchitecture) {
   EXPECT_EQ(picked(DType::f32, 1000000), "online");
   EXPECT_EQ(picked(DType::f32, 1000, 2), "columns");
   test::Pretend pretend(gpu::a100());
-  EXPECT_EQ(picked(DType::bf16, 40000), "online");
+  EXPECT_EQ(picked(DType::bf16, 40000), "cluster");
+  EXPECT_EQ(picked(DType::f32, 40000), "online");
   EXPECT_EQ(picked(DType::bf16, 16384), "registers");
   EXPECT_EQ(picked(DType::f32, 17000), "cluster");
+}
+TEST(SoftmaxLauncher, TheGradientHoldsTwoRows) {
+  if (!gpu::simulated()) GTEST_SKIP() << "needs a device that can be pretended";
+  auto backward = [](int64_t size, int64_t inner = 1) {
+    return std::string(
+        gpu::pick_softmax_gradient({nullptr, nullptr, nullptr, 8, size, inner}).name);
+  };
+  EXPECT_EQ(backward(8192), "registers");
+  EXPECT_EQ(backward(200000), "cluster");
+  EXPECT_EQ(picked(DType::f32, 300000), "cluster");
+  EXPECT_EQ(backward(300000), "online");
+  EXPECT_EQ(backward(100, 2), "columns");
 }
 TEST(SoftmaxLauncher, RunsOnADeviceWithoutClusters) {
   test::Pretend pretend(gpu::a100());
@@ -193,14 +207,15 @@ TEST(SoftmaxRows, EqualBitsRunToRun) {
   const auto x = test::random_values<bf16>(3 * 5000, 18);
   for (const gpu::SoftmaxRung& rung : gpu::softmax_rungs) {
     std::vector<std::vector<bf16>> results;
-    for (int run = 0; run < 2; ++run) {
-      sim::Scoped scoped;
-      sim::config().seed = static_cast<uint64_t>(run * 77);
-      DeviceBuffer<bf16> dx(x), dev_y(x.size());
-      rung.run({dx.data(), dev_y.data(), 3, 5000, 1, DType::bf16, false});
-      results.push_back(dev_y.host());
-    }
-    test::expect_same_bits(results[0], results[1], rung.name);
+    test::for_each_schedule(
+        [&] {
+          DeviceBuffer<bf16> dx(x), dev_y(x.size());
+          rung.run({dx.data(), dev_y.data(), 3, 5000, 1, DType::bf16, false});
+          results.push_back(dev_y.host());
+        },
+        2);
+    for (size_t run = 1; run < results.size(); ++run)
+      test::expect_same_bits(results[0], results[run], rung.name);
   }
 }
 
