@@ -118,6 +118,24 @@ TEST_F(StudyRun, WhatIsGivenCountsMoreThanTheRecipe) {
   EXPECT_NE(metrics("usual"), metrics("decayed"));
 }
 
+TEST_F(StudyRun, TrainsOnTheGpuAsOnTheCpu) {
+  const std::string options = "--model mlp --train-only --epochs 1 --batch 64 --augment none";
+  ASSERT_EQ(study("cpu", options), 0);
+  ASSERT_EQ(study("gpu", options + " --device gpu"), 0);
+  const StateDict cpu = weights("cpu"), gpu = weights("gpu");
+  ASSERT_EQ(cpu.size(), gpu.size());
+  for (auto& [name, tensor] : cpu) {
+    if (!name.starts_with("model.")) continue;
+    const auto a = tensor.to_vector<double>(), b = gpu.at(name).to_vector<double>();
+    double difference = 0, size = 0;
+    for (size_t i = 0; i < a.size(); ++i) {
+      difference += (a[i] - b[i]) * (a[i] - b[i]);
+      size += a[i] * a[i];
+    }
+    EXPECT_LE(difference, 1e-6 * size) << name;
+  }
+}
+
 TEST_F(StudyRun, SaysWhatIsWrongInALine) {
   auto log = [&](const std::string& name) {
     std::ifstream in(folder_ / (name + ".log"));
@@ -128,8 +146,8 @@ TEST_F(StudyRun, SaysWhatIsWrongInALine) {
   EXPECT_NE(log("first").find("already holds a run"), std::string::npos) << log("first");
   EXPECT_EQ(study("first", "--train-only --epochs 1 --resume --model mlp"), 1);
   EXPECT_NE(log("first").find("holds another run"), std::string::npos) << log("first");
-  EXPECT_EQ(study("gpu", "--device gpu"), 1);
-  EXPECT_NE(log("gpu").find("no gpu kernels"), std::string::npos) << log("gpu");
+  EXPECT_EQ(study("device", "--device abacus"), 1);
+  EXPECT_NE(log("device").find("there are: cpu, gpu"), std::string::npos) << log("device");
   EXPECT_EQ(study("again", "--train-only --epochs 2 --epochs 1"), 0)
       << log("again");  // the last counts
   EXPECT_EQ(study("typo", "--epochs none"), 2);

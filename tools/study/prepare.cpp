@@ -169,8 +169,8 @@ Study prepare(const Options& given) {
   Study study;
   study.options = given;
   Options& o = study.options;
-  if (device_from(o.device) == Device::gpu) {
-    fail("study", Caller{}, "--device gpu: this build has no gpu kernels yet; use --device cpu");
+  if (!is_available(device_from(o.device))) {
+    fail("study", Caller{}, "--device gpu: CUDA finds none on this machine; use --device cpu");
   }
   study.recipe = recipe_of(o);
   if (o.batch < 2)

@@ -41,6 +41,7 @@ class Training {
     int64_t total = study_.total_steps();
     Progress progress("train", total, "steps");
     if (step_ == 0) watch();
+    study_.model->to(device_);
     study_.model->train();
     last_checkpoint_ = Clock::now();
     while (step_ < total) {
@@ -56,6 +57,7 @@ class Training {
       progress.update(step_, fmt::format("epoch {:.1f}  loss {:.3f}  accuracy {:.1f} %", epoch(),
                                          shown_loss_, 100 * shown_accuracy_));
     }
+    study_.model->to(Device::cpu);  // where the panels look at it
     progress.finish(fmt::format("{} steps, loss {:.3f}", total, shown_loss_));
     return time_;
   }
@@ -82,9 +84,9 @@ class Training {
   }
 
   void update(const Batch& batch) {
-    Tensor logits = (*study_.model)(batch.images);
-    Tensor loss =
-        cross_entropy(logits, batch.labels, {.label_smoothing = study_.recipe.label_smoothing});
+    Tensor images = batch.images.to(device_), labels = batch.labels.to(device_);
+    Tensor logits = (*study_.model)(images);
+    Tensor loss = cross_entropy(logits, labels, {.label_smoothing = study_.recipe.label_smoothing});
     optimizer_.zero_grad();
     loss.backward();
     clip_grad_norm(study_.model->parameters(), 5.0);
@@ -98,7 +100,7 @@ class Training {
     }
     NoGrad off;
     loss_sum_ += value;
-    right_ += sum(equal(argmax(logits, 1), batch.labels)).item();
+    right_ += sum(equal(argmax(logits, 1), labels)).item();
     seen_ += static_cast<double>(batch.labels.numel());
     ++batches_;
   }
@@ -120,7 +122,9 @@ class Training {
   void watch() {
     if (study_.options.train_only) return;
     auto start = Clock::now();
+    study_.model->to(Device::cpu);  // the monitor computes there
     monitor_.observe(*study_.model, step_, *log_);
+    study_.model->to(device_);
     time_.monitoring += seconds_since(start);
   }
 
@@ -158,6 +162,7 @@ class Training {
   }
 
   Study& study_;
+  const Device device_ = device_from(study_.options.device);
   Monitor& monitor_;
   AdamW optimizer_;
   Scheduler scheduler_;
