@@ -5,7 +5,7 @@
 //   input gradient  M = N H W, N = C, K = R S O, one product for each residue class of the stride
 //
 // Against rung 1: an element loaded once into shared memory serves 64 or 128 products, and one read
-// from there 8; 32 operations a byte from global memory instead of 1/4. The places of the tile's
+// from there 8; 21 operations a byte from global memory instead of 1/4. The places of the tile's
 // 128 pixels are computed once, by one thread each. A tile is fetched into registers while the one
 // before is multiplied. Loads are vectors of 16 bytes where the channels of a group allow, single
 // elements otherwise (3 channels, odd counts, f64).
@@ -14,8 +14,8 @@
 // statistics behind are column sums of the tile's sums.
 //
 // f32, f64, bf16 and f16, all with sums in Compute<T>: f32 is f32. 14 KiB of shared memory (f32);
-// registers: 138 to 195, f64 254, no spills. Storing the transposed tile has 2-way bank conflicts, an eighth of the
-// traffic. Measured on hardware: not yet.
+// registers: 138 to 195, f64 254, no spills. Storing the transposed tile has 2-way bank conflicts,
+// an eighth of the traffic. Measured on hardware: not yet.
 #include "kernels/conv/epilogue.h"
 #include "kernels/conv/gather.h"
 #include "kernels/conv/simt_tile.h"

@@ -180,8 +180,7 @@ bool supports(const Problem& problem) {
   const ConvShape& k = problem.shape;
   return device().arch == 90 && size_of(k.dtype) == 2 && !has_zero(k) && fits_int(k) &&
          k.groups == 1 && k.C % 8 == 0 && k.O % 8 == 0 && aligned(problem, 16) &&
-         !problem.norm.input_scale && !problem.norm.input_shift && !problem.norm.input_relu &&
-         fits_engine(problem);
+         !normalises_input(problem.norm) && fits_engine(problem);
 }
 
 }  // namespace

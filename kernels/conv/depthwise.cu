@@ -12,7 +12,7 @@
 // of threads add up in order; shares are added in order (fold). x and the gradient are read R S
 // times, mostly from L2.
 //
-// Any element type, stride, dilation and padding; sums in Compute<T>. Registers: 40 to 48; shared
+// Any element type, stride, dilation and padding; sums in Compute<T>. Registers: 30 to 46; shared
 // memory: R S 32 V sums. Measured on hardware: not yet.
 #include <algorithm>
 
@@ -145,8 +145,7 @@ void run(const Problem& problem) {
 bool supports(const Problem& problem) {
   const ConvShape& k = problem.shape;
   return !has_zero(k) && fits_int(k) && k.groups == k.C && k.O == k.C && k.groups > 1 &&
-         k.R * k.S <= 81 && !problem.norm.sums && !problem.norm.input_scale &&
-         !problem.norm.input_shift && !problem.norm.input_relu;
+         k.R * k.S <= 81 && !problem.norm.sums && !normalises_input(problem.norm);
 }
 
 }  // namespace

@@ -69,7 +69,7 @@ void visit_tensor_type(DType dtype, F&& f) {
 bool has_zero(const ConvShape& shape);            // some size is 0
 bool fits_int(const ConvShape& shape);            // pixels, and elements of an image, below 2^31
 bool aligned(const Problem& problem, int bytes);  // all operands that are there
-bool uses_norm(const ConvNorm& norm);
+bool normalises_input(const ConvNorm& norm);
 
 }  // namespace conv
 }  // namespace strata::gpu

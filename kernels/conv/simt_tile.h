@@ -34,7 +34,7 @@ DEVICE int simt_column(int j) {
 template <class A>
 DEVICE void simt_multiply(const SimtShared<A>& shared, A (&sum)[8][8]) {
   constexpr int width = sizeof(A) == 8 ? 2 : 4;
-#pragma unroll
+#pragma unroll(sizeof(A) == 8 ? 1 : SimtTile::K)  // f64 has no registers left for reading ahead
   for (int k = 0; k < SimtTile::K; ++k) {
     A a[8], b[8];
 #pragma unroll

@@ -50,6 +50,8 @@ TEST(ConvLauncher, ChoosesByShapeTypeAndDevice) {
   each.groups = 32, few.groups = 8;
   EXPECT_EQ(chosen(shape_of(DType::f32, {8, 14, 14, 32}, {32, 3, 3}, each)), "depthwise");
   EXPECT_EQ(chosen(shape_of(DType::f32, {8, 14, 14, 32}, {32, 3, 3}, few)), "01_direct");
+  EXPECT_EQ(chosen(shape_of(DType::f32, {8, 14, 14, 32}, {32, 3, 3}, few), Pass::weight_gradient),
+            "02_implicit_gemm");
   EXPECT_EQ(chosen(shape_of(DType::f32, {0, 14, 14, 32}, {32, 3, 3}, same)), "01_direct");
 }
 
