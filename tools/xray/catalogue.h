@@ -49,5 +49,6 @@ const Subject& subject(const std::string& name);
 std::vector<Subject> gemm_subjects();
 std::vector<Subject> conv_subjects();
 std::vector<Subject> attention_subjects();
+std::vector<Subject> row_subjects();  // softmax, norm, loss, reduce
 
 }  // namespace strata::xray
