@@ -66,13 +66,27 @@ __global__ void __launch_bounds__(SimtTile::threads)
 
   const int64_t size = static_cast<int64_t>(gather.out_pitch) * gather.K();
   partial += part * size + static_cast<int64_t>(group) * gather.out_channels * gather.K();
+  [[maybe_unused]] const bool whole = gather.K() % 4 == 0;
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
+    const int o = first_o + simt_row(i);
+    if (o >= gather.out_channels) continue;
+    Sum* row = partial + static_cast<int64_t>(o) * gather.K();
 #pragma unroll
-    for (int j = 0; j < 8; ++j) {
-      const int o = first_o + simt_row(i), n = first_n + simt_column(j);
-      if (o < gather.out_channels && n < gather.K())
-        partial[static_cast<int64_t>(o) * gather.K() + n] = sum[i][j];
+    for (int j = 0; j < 8; j += 4) {
+      const int n = first_n + simt_column(j);
+      if constexpr (sizeof(Sum) == 4) {
+        if (whole && n < gather.K()) {
+          Vec<Sum, 4> four;
+#pragma unroll
+          for (int e = 0; e < 4; ++e) four[e] = sum[i][j + e];
+          store_vector(row + n, four);
+          continue;
+        }
+      }
+#pragma unroll
+      for (int e = 0; e < 4; ++e)
+        if (n + e < gather.K()) row[n + e] = sum[i][j + e];
     }
   }
 }

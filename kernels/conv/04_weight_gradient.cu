@@ -60,7 +60,7 @@ __global__ void __launch_bounds__(threads, 1)
   const Gather& gather = view.gather;
   const int first_o = static_cast<int>(blockIdx.x) * M;
   const int first_block = static_cast<int>(blockIdx.y) * (N / 64);
-  const int blocks = min(N / 64, gather.R * gather.S * view.channel_blocks - first_block);
+  const int last_block = gather.R * gather.S * view.channel_blocks - 1;
   const int part = static_cast<int>(blockIdx.z), begin = part * split.pixels,
             end = min(gather.pixels(), begin + split.pixels);
   const int steps = (end - begin + K - 1) / K;
@@ -76,10 +76,11 @@ __global__ void __launch_bounds__(threads, 1)
       const Place place = gather.place(pixel);
       uint64_t* full = &ring.full[at.stage];
       mbarrier_wait(&ring.empty[at.stage], at.parity ^ 1);
-      mbarrier_expect(full, Tiles::A::bytes + static_cast<unsigned>(blocks * block_bytes));
+      mbarrier_expect(full, Tiles::A::bytes + Tiles::B::bytes);
       Tiles::A::load(ring.a[at.stage], &gradient_map, first_o, pixel, 0, full);
-      for (int b = 0; b < blocks; ++b)
-        view.load(ring.b[at.stage] + b * block_bytes, &image_map, place, first_block + b, full);
+      for (int b = 0; b < N / 64; ++b)  // past the end: any block, whose sums nobody stores
+        view.load(ring.b[at.stage] + b * block_bytes, &image_map, place,
+                  min(first_block + b, last_block), full);
     }
     return;
   }

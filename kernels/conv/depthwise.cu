@@ -53,13 +53,16 @@ __global__ void __launch_bounds__(across* down, 4)
       const T* address = gather.address(source + channel, place, gather.tap(tap));
       if (!address) continue;
       const Vec<T, V> values = load_vector<V>(address);
-      const Sum* filter = filters + tap * across * V + lane * V;
+      const Vec<Sum, V> filter = load_vector<V>(filters + tap * across * V + lane * V);
 #pragma unroll
       for (int e = 0; e < V; ++e) sum[e] += static_cast<Sum>(values[e]) * filter[e];
     }
     const int64_t offset = gather.destination(m) + channel;
+    Vec<T, V> finished;
 #pragma unroll
-    for (int e = 0; e < V; ++e) epilogue.store(sum[e], channel + e, offset + e);
+    for (int e = 0; e < V; ++e)
+      finished[e] = static_cast<T>(epilogue.value(sum[e], channel + e, offset + e));
+    store_vector(epilogue.out + offset, finished);
   }
 }
 

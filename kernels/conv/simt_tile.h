@@ -82,6 +82,16 @@ struct Staged {
   DEVICE void store(A (&tile)[SimtTile::K][Pitch]) const {
 #pragma unroll
     for (int i = 0; i < vectors; ++i) {
+      if constexpr (!ContiguousK && V % 4 == 0) {
+#pragma unroll
+        for (int e = 0; e < V; e += 4) {
+          Vec<A, 4> four;
+#pragma unroll
+          for (int j = 0; j < 4; ++j) four[j] = static_cast<A>(value[i][e + j]);
+          store_vector(&tile[k(i)][outer(i) + e], four);
+        }
+        continue;
+      }
 #pragma unroll
       for (int e = 0; e < V; ++e) {
         const A wide = static_cast<A>(value[i][e]);

@@ -5,6 +5,7 @@
 
 #include "kernels/conv/epilogue.h"
 #include "kernels/conv/gather.h"
+#include "kernels/conv/tensor_tile.h"
 
 namespace strata::gpu::conv {
 
@@ -16,17 +17,24 @@ struct TileChannels {
 template <class T, int N, int Threads>
 DEVICE void write_staged(const float* staged, const Gather& gather, const Epilogue<T>& epilogue,
                          int first_pixel, TileChannels channels) {
-  constexpr int pitch = N + 4, V = vector_width<T>, line = N / V;
+  constexpr int pitch = StagedTile<N>::pitch, V = vector_width<T>, line = N / V;
   for (int index = static_cast<int>(threadIdx.x); index < 128 * line; index += Threads) {
     const int row = index / line, column = index % line * V;
     const int m = first_pixel + row, n = channels.first + column;
     if (m >= gather.pixels() || n >= channels.end) continue;
-    const float* sums = staged + row * pitch + column;
+    float sums[V];
+#pragma unroll
+    for (int e = 0; e < V; e += 4) {
+      const Vec<float, 4> four = load_vector<4>(staged + row * pitch + column + e);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) sums[e + i] = four[i];
+    }
     const int channel = channels.base + n;
     const int64_t offset = gather.destination(m) + channel;
     if (!epilogue.vectors) {
-      for (int e = 0; e < V && n + e < channels.end; ++e)
-        epilogue.store(sums[e], channel + e, offset + e);
+#pragma unroll
+      for (int e = 0; e < V; ++e)
+        if (n + e < channels.end) epilogue.store(sums[e], channel + e, offset + e);
       continue;
     }
     Vec<T, V> residual, values;
@@ -48,7 +56,7 @@ DEVICE void write_staged_statistics(const float* staged, float* partial, int blo
   if (column >= N || n >= channels.end) return;
   float total = 0, squares = 0;
   for (int row = 0; row < 128; ++row) {
-    const float value = staged[row * (N + 4) + column];
+    const float value = staged[row * StagedTile<N>::pitch + column];
     total += value, squares += value * value;
   }
   float* sums = partial + static_cast<int64_t>(block) * 2 * all_channels + channels.base + n;

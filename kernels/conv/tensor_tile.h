@@ -106,7 +106,7 @@ DEVICE void tensor_multiply(char* a_tile, char* b_tile,
 // The sums of a tile, laid out in shared memory as rows of floats.
 template <int N>
 struct StagedTile {
-  static constexpr int pitch = N + 4;
+  static constexpr int pitch = N + 8;  // the pairs of four rows fall into different banks
   static constexpr size_t bytes = 128 * pitch * sizeof(float);
 };
 template <int N>

@@ -87,7 +87,7 @@ DEVICE void input_transform(float (&x)[4]) {
 __global__ void winograd_filter_kernel(int O, int C, bool gradient, const float* weight, float* u) {
   const int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   if (i >= O * C) return;
-  const int o = i / C, c = i % C;
+  const int o = gradient ? i / C : i % O, c = gradient ? i % C : i / O;  // in the order of U
   float g[3][3], half[4][3];
 #pragma unroll
   for (int tap = 0; tap < 9; ++tap)
