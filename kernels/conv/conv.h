@@ -1,8 +1,9 @@
 // Two-dimensional convolutions (cross-correlations) and their two gradients; images NHWC, weights
 // OHWI.
 //
-//   out[n, p, q, o] = sum over r, s, c of x[n, p sh - top + r dh, q sw - left + s dw, c] w[o, r, s,
-//   c] gx[n, h, w, c]  = sum over r, s, o of g[n, p, q, o] w[o, r, s, c]     where p, q meet h, w
+//   out[n, p, q, o] = sum over r, s, c of w[o, r, s, c]
+//                                         x[n, p sh - top + r dh, q sw - left + s dw, c]
+//   gx[n, h, w, c]  = sum over r, s, o of w[o, r, s, c] g[n, p, q, o]   where p, q meet h, w
 //   gw[o, r, s, c]  = sum over n, p, q of g[n, p, q, o] x[n, ..., ..., c]
 //
 // with c running over the channels of o's group. Each costs 2 N P Q O R S C / groups operations;
