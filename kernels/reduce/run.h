@@ -19,7 +19,7 @@ DEVICE typename Op::Total reduce_run(const Op& op, const typename Op::Element* x
     typename Op::Lane lanes[W];
 #pragma unroll
     for (int j = 0; j < W; ++j) lanes[j] = op.identity();
-#pragma unroll 4
+#pragma unroll 2
     for (int k = 0; k < depth && at < n; ++k, at += step) {
       const auto chunk = load_chunk(x, at, n, typename Op::Element());
 #pragma unroll
