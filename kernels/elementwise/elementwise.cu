@@ -46,7 +46,8 @@ void run_part(const Work& work, int64_t count) {
   for (int axis = 1; axis < work.args.rank; ++axis)
     if (work.args.sizes[axis] > work.args.sizes[longest]) longest = axis;
   Work first = work, second = work;
-  const int64_t size = work.args.sizes[longest], half = size / 2 / 64 * 64 + (size < 128);
+  const int64_t size = work.args.sizes[longest];
+  const int64_t half = size < 128 ? size / 2 : size / 2 / 64 * 64;
   first.args.sizes[longest] = half;
   second.args.sizes[longest] = size - half;
   advance(second.args, longest, half);

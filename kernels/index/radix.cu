@@ -39,27 +39,37 @@ DEVICE uint32_t warp_scan(uint32_t value) {
   return value;
 }
 
-// counts[i] = sum of counts[j], j < i: one block, a stretch of 256 after the other. There are 256
-// counts for 2048 pairs, so this is an eighth of the pass's reading.
+// counts[i] = sum of counts[j], j < i: one block, a stretch of 4096 after the other, 16 counts a
+// thread. There are 256 counts for 2048 pairs, so this reads an eighth of what the pass does.
 __global__ __launch_bounds__(threads) void scan_kernel(uint32_t* counts, int64_t size) {
+  constexpr int each = 16;
   struct Shared {
     uint32_t warp[warps];
   };
   Shared& shared = block_shared<Shared>();
   const int thread = static_cast<int>(threadIdx.x), warp = thread / 32;
   uint32_t before = 0;
-  for (int64_t begin = 0; begin < size; begin += threads) {
-    const int64_t i = begin + thread;
-    const uint32_t value = i < size ? counts[i] : 0, inclusive = warp_scan(value);
+  for (int64_t begin = 0; begin < size; begin += threads * each) {
+    const int64_t first = begin + thread * each;
+    uint32_t value[each], sum = 0;
+#pragma unroll
+    for (int i = 0; i < each; ++i) {
+      value[i] = first + i < size ? counts[first + i] : 0;
+      sum += value[i];
+    }
+    const uint32_t inclusive = warp_scan(sum);
     if (thread % 32 == 31) shared.warp[warp] = inclusive;
     __syncthreads();
-    uint32_t offset = before, total = before;
+    uint32_t offset = before + inclusive - sum;
     for (int w = 0; w < warps; ++w) {
       if (w < warp) offset += shared.warp[w];
-      total += shared.warp[w];
+      before += shared.warp[w];
     }
-    if (i < size) counts[i] = offset + inclusive - value;
-    before = total;
+#pragma unroll
+    for (int i = 0; i < each; ++i) {
+      if (first + i < size) counts[first + i] = offset;
+      offset += value[i];
+    }
     __syncthreads();
   }
 }
