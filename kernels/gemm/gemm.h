@@ -29,7 +29,7 @@ enum class Activation : uint8_t { none, relu, gelu, gelu_tanh };
 //
 // in the type of the sums (f32 for the 16-bit floats), rounded once. gelu is x Phi(x), gelu_tanh
 // its approximation (Hendrycks and Gimpel 2016); the derivative of relu at 0 is 0. Integers know no
-// activation.
+// activation; their alpha and beta are whole numbers.
 struct Epilogue {
   double alpha = 1;
   const void* bias = nullptr;  // [N], or null

@@ -13,7 +13,8 @@
 // workspace, at most two a block, and a second kernel adds the parts of each tile in order. Which
 // block has which part follows from the numbers alone, so nothing is counted or waited for.
 //
-// Tiles of 128 x 128 of rung 7 (f32) or rung 9. Registers and shared memory are theirs.
+// Tiles are 128 x 128 of rung 9, or for f32 128 x 64 of rung 7's warps: a thread has more to
+// remember here, so a block has fewer of them. Registers 235 and 168, shared memory 64 and 25 KiB.
 // Measured on hardware: not yet.
 #include "kernels/gemm/mma_tile.h"
 #include "kernels/gemm/ring.h"
@@ -24,12 +25,13 @@
 namespace strata::gpu {
 namespace {
 
-constexpr int size = 128, add_threads = 256;
+constexpr int add_threads = 256;
 
 // How the tiles are dealt out.
 struct Stream {
   int blocks, whole, tiles, steps;  // tiles before `whole` are done whole; steps of a tile
-  float* partial;                   // [blocks, 2, size, size]
+  float* partial;                   // [blocks, 2, elements of a tile]
+  int tile_elements;
 
   __host__ __device__ int64_t line() const { return static_cast<int64_t>(tiles - whole) * steps; }
   // The first step of a block's piece of the line.
@@ -41,10 +43,11 @@ struct Stream {
   // Where a block's part of a tile lies: 0 when the tile began in an earlier block.
   DEVICE float* part(int block, int tile) const {
     const bool first = begin(block) <= static_cast<int64_t>(tile - whole) * steps;
-    return partial + (static_cast<int64_t>(block) * 2 + first) * size * size;
+    return partial + (static_cast<int64_t>(block) * 2 + first) * tile_elements;
   }
 };
 
+template <int Columns>
 struct ToPart {
   static constexpr int width = 4;
   float* part;
@@ -52,12 +55,12 @@ struct ToPart {
     Vec<float, width> values;
 #pragma unroll
     for (int i = 0; i < width; ++i) values[i] = sums[i];
-    store_vector(part + row * size + column, values);
+    store_vector(part + row * Columns + column, values);
   }
 };
 
-template <class Inner, int Stages>
-__global__ void __launch_bounds__(Inner::threads, 2)
+template <class Inner, int Stages, int Resident>
+__global__ void __launch_bounds__(Inner::threads, Resident)
     gemm_stream_k_kernel(const __grid_constant__ Product<typename Inner::Element> p,
                          const __grid_constant__ Stream stream) {
   using T = typename Inner::Element;
@@ -76,20 +79,20 @@ __global__ void __launch_bounds__(Inner::threads, 2)
     } else {
       whole += stream.blocks;
     }
-    const Tile tile = tile_in_groups<size, size>(p, static_cast<unsigned>(index));
+    const Tile tile = tile_in_groups<Inner::rows, Inner::columns>(p, static_cast<unsigned>(index));
     const Matrices<T> m = p.matrices(tile.batch);
     Inner inner;
     multiply_along_k<Inner, Stages>(inner, p, m, tile, first, steps, shared);
     if (steps == stream.steps)
       inner.store(ToC<T>{p, m.first, tile}, shared);
     else
-      inner.store(ToPart{stream.part(block, index)}, shared);
+      inner.store(ToPart<Inner::columns>{stream.part(block, index)}, shared);
     __syncthreads();  // the sums have left shared memory before the next tiles arrive
   }
 }
 
 // Adds the parts of one tile, in the order of k.
-template <class T>
+template <class T, int Rows, int Columns>
 __global__ void __launch_bounds__(add_threads)
     gemm_add_stream_kernel(const __grid_constant__ Product<T> p,
                            const __grid_constant__ Stream stream) {
@@ -98,9 +101,10 @@ __global__ void __launch_bounds__(add_threads)
   const int64_t begin = static_cast<int64_t>(blockIdx.x) * stream.steps;
   const int first = stream.owner(begin), last = stream.owner(begin + stream.steps - 1);
   if (first == last) return;
-  const Tile tile = tile_in_groups<size, size>(p, static_cast<unsigned>(index));
+  const Tile tile = tile_in_groups<Rows, Columns>(p, static_cast<unsigned>(index));
   const int64_t c = p.matrices(tile.batch).first;
-  for (int at = static_cast<int>(threadIdx.x) * width; at < size * size;
+#pragma unroll 1
+  for (int at = static_cast<int>(threadIdx.x) * width; at < Rows * Columns;
        at += add_threads * width) {
     float sums[width] = {};
     for (int block = first; block <= last; ++block) {
@@ -113,27 +117,29 @@ __global__ void __launch_bounds__(add_threads)
         for (int i = 0; i < 4; ++i) sums[v + i] += four[i];
       }
     }
-    store_sums<width>(p, c, tile.row + at / size, tile.column + at % size, sums);
+    store_sums<width>(p, c, tile.row + at / Columns, tile.column + at % Columns, sums);
   }
 }
 
-template <class Inner, int Stages>
+// `Resident` blocks of a multiprocessor, if its shared memory has room for them.
+template <class Inner, int Stages, int Resident>
 void launch_as(const GemmArguments& g) {
   using T = typename Inner::Element;
-  static_assert(Inner::rows == size && Inner::columns == size);
+  constexpr int elements = Inner::rows * Inner::columns;
   const size_t shared = Ring<Inner, Stages>::bytes;
-  // Two blocks a multiprocessor, if its shared memory has room for them.
-  const int blocks = device().multiprocessors * (device().shared_per_block >= 2 * shared ? 2 : 1);
-  const auto tiles = static_cast<int>(tile_count(g, size, size));
+  const auto room = static_cast<int>(device().shared_per_block / shared);
+  const int blocks = device().multiprocessors * std::clamp(room, 1, Resident);
+  const auto tiles = static_cast<int>(tile_count(g, Inner::rows, Inner::columns));
   const int steps = static_cast<int>(divide_up(g.K, Inner::depth));
-  Stream stream = {blocks, std::max(tiles / blocks - 1, 0) * blocks, tiles, steps, nullptr};
-  Scratch workspace(static_cast<size_t>(blocks) * 2 * size * size * sizeof(float));
+  Stream stream = {blocks,  std::max(tiles / blocks - 1, 0) * blocks, tiles, steps, nullptr,
+                   elements};
+  Scratch workspace(static_cast<size_t>(blocks) * 2 * elements * sizeof(float));
   stream.partial = workspace.as<float>();
   const Product<T> p = make_product<T>(g);
-  launch<gemm_stream_k_kernel<Inner, Stages>>(
+  launch<gemm_stream_k_kernel<Inner, Stages, Resident>>(
       {.grid = static_cast<unsigned>(blocks), .block = Inner::threads, .shared = shared}, p,
       stream);
-  launch<gemm_add_stream_kernel<T>>(
+  launch<gemm_add_stream_kernel<T, Inner::rows, Inner::columns>>(
       {.grid = static_cast<unsigned>(tiles - stream.whole), .block = add_threads}, p, stream);
 }
 
@@ -143,11 +149,11 @@ bool supports(const GemmArguments& g) {
 }
 void run(const GemmArguments& g) {
   if (!on_tensor_cores(g)) {
-    with_simt_copies(g, [&]<bool a, bool b>() { launch_as<SimtTile<a, b, 2, 4, 2, 2>, 2>(g); });
+    with_simt_copies(g, [&]<bool a, bool b>() { launch_as<SimtTile<a, b, 2, 2, 2, 2>, 2, 3>(g); });
     return;
   }
   visit_summed_in_f32(g.dtype, [&]<class T>(Type<T>) {
-    with_orders(g, [&]<Order a, Order b>() { launch_as<MmaTile<T, a, b, 2, 2, 4, 8>, 4>(g); });
+    with_orders(g, [&]<Order a, Order b>() { launch_as<MmaTile<T, a, b, 2, 2, 4, 8>, 4, 2>(g); });
   });
 }
 
@@ -156,7 +162,9 @@ void run(const GemmArguments& g) {
 bool worth_streaming(const GemmArguments& g) {
   constexpr double full_enough = 0.8;
   if (!supports(g) || g.K < 512) return false;
-  const double waves = tile_count(g, size, size) / (2.0 * device().multiprocessors);
+  const int columns = on_tensor_cores(g) ? 128 : 64, resident = on_tensor_cores(g) ? 2 : 3;
+  const double waves =
+      tile_count(g, 128, columns) / static_cast<double>(resident * device().multiprocessors);
   return waves > 0.5 && waves / std::ceil(waves) < full_enough;
 }
 
