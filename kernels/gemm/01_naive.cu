@@ -5,7 +5,7 @@
 // between threads: each element of A is read N times and each of B M times, from the caches if it
 // is there.
 //
-// Per multiply-add: 8 bytes asked for. Registers 40, no shared memory.
+// Per multiply-add: 8 bytes asked for. Registers 32, no shared memory.
 // Measured on hardware: not yet.
 #include "kernels/gemm/product.h"
 #include "kernels/gemm/rung.h"

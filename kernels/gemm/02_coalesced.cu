@@ -4,7 +4,7 @@
 // they read one element of A, which is broadcast, and 32 neighbours of B: 4 sectors of 32 bytes,
 // all of them used. C is stored the same way. A warp asks for 5 sectors a step instead of 33.
 //
-// The same bytes are asked for; what is fetched shrinks to them. Registers 40, no shared memory.
+// The same bytes are asked for; what is fetched shrinks to them. Registers 32, no shared memory.
 // Measured on hardware: not yet.
 #include "kernels/gemm/product.h"
 #include "kernels/gemm/rung.h"

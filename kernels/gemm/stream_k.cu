@@ -91,7 +91,7 @@ __global__ void __launch_bounds__(Inner::threads, Resident)
   }
 }
 
-// Adds the parts of one tile, in the order of k.
+// Adds the parts of tile blockIdx.x in the order of k, a vector a thread.
 template <class T, int Rows, int Columns>
 __global__ void __launch_bounds__(add_threads)
     gemm_add_stream_kernel(const __grid_constant__ Product<T> p,
@@ -103,22 +103,20 @@ __global__ void __launch_bounds__(add_threads)
   if (first == last) return;
   const Tile tile = tile_in_groups<Rows, Columns>(p, static_cast<unsigned>(index));
   const int64_t c = p.matrices(tile.batch).first;
-#pragma unroll 1
-  for (int at = static_cast<int>(threadIdx.x) * width; at < Rows * Columns;
-       at += add_threads * width) {
-    float sums[width] = {};
-    for (int block = first; block <= last; ++block) {
-      if (stream.begin(block) == stream.begin(block + 1)) continue;  // its piece is empty
-      const float* part = stream.part(block, index) + at;
+  const int at =
+      static_cast<int>(blockIdx.y * static_cast<unsigned>(add_threads) + threadIdx.x) * width;
+  float sums[width] = {};
+  for (int block = first; block <= last; ++block) {
+    if (stream.begin(block) == stream.begin(block + 1)) continue;  // its piece is empty
+    const float* part = stream.part(block, index) + at;
 #pragma unroll
-      for (int v = 0; v < width; v += 4) {
-        const Vec<float, 4> four = load_vector<4>(part + v);
+    for (int v = 0; v < width; v += 4) {
+      const Vec<float, 4> four = load_vector<4>(part + v);
 #pragma unroll
-        for (int i = 0; i < 4; ++i) sums[v + i] += four[i];
-      }
+      for (int i = 0; i < 4; ++i) sums[v + i] += four[i];
     }
-    store_sums<width>(p, c, tile.row + at / Columns, tile.column + at % Columns, sums);
   }
+  store_sums<width>(p, c, tile.row + at / Columns, tile.column + at % Columns, sums);
 }
 
 // `Resident` blocks of a multiprocessor, if its shared memory has room for them.
@@ -140,7 +138,10 @@ void launch_as(const GemmArguments& g) {
       {.grid = static_cast<unsigned>(blocks), .block = Inner::threads, .shared = shared}, p,
       stream);
   launch<gemm_add_stream_kernel<T, Inner::rows, Inner::columns>>(
-      {.grid = static_cast<unsigned>(tiles - stream.whole), .block = add_threads}, p, stream);
+      {.grid = {static_cast<unsigned>(tiles - stream.whole),
+                elements / (add_threads * vector_width<T>)},
+       .block = add_threads},
+      p, stream);
 }
 
 bool on_tensor_cores(const GemmArguments& g) { return gemm_ladder::pipelined.supports(g); }
