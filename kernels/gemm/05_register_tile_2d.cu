@@ -50,7 +50,7 @@ DEVICE void load_tile(Sum<T> (&to)[depth][Tiles<T>::pitch], const T* from, int f
 }
 
 template <class T>
-__global__ void __launch_bounds__(threads, 2)
+__global__ void __launch_bounds__(threads, std::is_same_v<T, float> ? 2 : 1)
     gemm_register_tile_2d_kernel(const __grid_constant__ Product<T> p) {
   constexpr int size = tile_size<T>, square = per_thread<T>;
   Tiles<T>& shared = block_shared<Tiles<T>>();
