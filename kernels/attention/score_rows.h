@@ -50,9 +50,10 @@ DEVICE float mask_block(const Head& h, Scores& p, int row, int column) {
       }
   }
   if (h.shape->mask_kind == MaskKind::none) return log2_e;
-  // Places in the mask of this head fit 32 bits (mask_fits), hidden keys read place 0, and the warp
-  // meets now and then: loads without branches and wide addresses, and not all of them at once,
-  // leave registers to the sums.
+  // What leaves registers to the sums, by ptxas' word: places in the mask of this head fit 32 bits
+  // (mask_fits), hidden keys read place 0 instead of branching, and beside mma.sync the warp meets
+  // now and then, so that not all loads are put first.
+  constexpr bool meets = std::rank_v<Scores> == 3;
   const int64_t begin = h.mask_place(0, 0);
   const int down = static_cast<int>(h.shape->mask_strides[transposed ? 3 : 2]);
   const int right = static_cast<int>(h.shape->mask_strides[transposed ? 2 : 3]);
@@ -61,7 +62,7 @@ DEVICE float mask_block(const Head& h, Scores& p, int row, int column) {
     int place = (first_row + 8 * half) * down + first_column * right;
 #pragma unroll
     for (int n = 0; n < N; ++n, place += 8 * right) {
-      if (n % 4 == 3) __syncwarp();
+      if (meets && n % 4 == 3) __syncwarp();
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
         float& score = element(p, n, 2 * half + i);
