@@ -63,7 +63,7 @@ void launch_as(void (*kernel)(P...), const LaunchConfig& config, A&&... argument
   check_launch(cudaLaunchKernelEx(&cuda, kernel, std::forward<A>(arguments)...),
                kernel_name<Kernel>(), config);
 }
-#else
+#elif !defined(STRATA_CUDA)
 // Puts the launch at the end of the stream.
 void enqueue_launch(std::string_view name, const LaunchConfig& config, std::function<void()> entry);
 
@@ -76,12 +76,14 @@ void launch_as(void (*kernel)(P...), const LaunchConfig& config, A&&... argument
 
 }  // namespace detail
 
+#if defined(__CUDACC__) || !defined(STRATA_CUDA)  // in a CUDA build, only nvcc launches
 template <auto Kernel, class... A>
 void launch(const LaunchConfig& config, A&&... arguments) {
   if (config.grid.x == 0 || config.grid.y == 0 || config.grid.z == 0) return;
   detail::launching(detail::kernel_name<Kernel>(), config);
   detail::launch_as<Kernel>(Kernel, config, std::forward<A>(arguments)...);
 }
+#endif
 
 constexpr unsigned divide_up(int64_t total, int64_t size) {
   return static_cast<unsigned>((total + size - 1) / size);

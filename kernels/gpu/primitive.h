@@ -30,6 +30,8 @@
 #else
 #define PTX_SM90(...)
 #endif
+#elif defined(STRATA_CUDA)
+#include <cuda_runtime.h>  // host code of a CUDA build: types only, it has no primitives
 #else
 #include "kernels/sim/cuda.h"
 #define PTX(...)

@@ -9,7 +9,7 @@
 #include <initializer_list>
 
 #include "kernels/common/numeric.h"
-#ifdef __CUDACC__
+#if defined(__CUDACC__) || defined(STRATA_CUDA)
 #include <cuda.h>
 #endif
 
@@ -35,7 +35,7 @@ constexpr uint32_t swizzle_pattern(Swizzle swizzle) {
   return swizzle == Swizzle::none ? 128 : 128u << static_cast<int>(swizzle);
 }
 
-#ifdef __CUDACC__
+#if defined(__CUDACC__) || defined(STRATA_CUDA)
 using TensorMap = CUtensorMap;
 #else
 // The simulator's: what the driver would encode.

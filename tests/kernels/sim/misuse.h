@@ -6,7 +6,10 @@
 #include <functional>
 #include <string>
 
+#include "kernels/gpu/runtime.h"
+#ifndef STRATA_CUDA
 #include "kernels/gpu/gpu.h"
+#endif
 
 namespace strata::test {
 
