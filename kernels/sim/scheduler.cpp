@@ -32,6 +32,10 @@ void become(Thread& thread) {
 
 Thread* pop(Gang& gang) {
   const uint32_t mask = static_cast<uint32_t>(gang.ring.size()) - 1;
+  // Even seeds let whoever woke last run on, so that one warp gets far ahead of the others: what is
+  // overwritten before a slow warp has read it shows. Odd seeds pick anybody.
+  if (gang.seeded && config().seed % 2 == 0 && gang.random() % 8)
+    return gang.ring[--gang.tail & mask];
   if (gang.seeded) {
     const uint32_t ready = gang.tail - gang.head;
     const uint32_t chosen = gang.head + static_cast<uint32_t>(gang.random() % ready);

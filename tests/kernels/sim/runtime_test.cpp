@@ -38,6 +38,22 @@ __global__ void sum_kernel(const float* values, float* sum) {
   }
 }
 
+// Rounds through shared memory: each thread reads what a thread of the next warp wrote. Without the
+// second barrier, a warp that is ahead overwrites what a slow one has yet to read.
+template <bool SecondBarrier>
+__global__ void rounds_kernel(int rounds, int* wrong) {
+  struct Row {
+    int value[128];
+  };
+  Row& row = block_shared<Row>();
+  for (int round = 0; round < rounds; ++round) {
+    row.value[threadIdx.x] = round;
+    __syncthreads();
+    if (row.value[(threadIdx.x + 32) % 128] != round) wrong[threadIdx.x] = 1;
+    if (SecondBarrier) __syncthreads();
+  }
+}
+
 std::vector<float> counting(size_t n) {
   std::vector<float> values(n);
   for (size_t i = 0; i < n; ++i) values[i] = static_cast<float>(i);
@@ -57,6 +73,18 @@ TEST(SimulatedDevice, KernelsComputeUnderEverySchedule) {
     for (size_t i = 0; i < 256; ++i) ASSERT_EQ(reversed[i], 255 - static_cast<float>(i));
     EXPECT_EQ(sum.host()[0], 255 * 128);
   });
+}
+
+TEST(SimulatedDevice, SeedsLetAWarpRunAhead) {
+  int found = 0;
+  test::for_each_schedule([&] {
+    test::DeviceBuffer<int> right(std::vector<int>(128, 0)), wrong(std::vector<int>(128, 0));
+    launch<rounds_kernel<true>>({.block = 128}, 4, right.data());
+    launch<rounds_kernel<false>>({.block = 128}, 4, wrong.data());
+    EXPECT_EQ(right.host(), std::vector<int>(128, 0));
+    found += wrong.host() != std::vector<int>(128, 0);
+  });
+  EXPECT_GT(found, 0) << "no schedule showed the missing barrier";
 }
 
 TEST(SimulatedDevice, NothingHappensBeforeSynchronise) {
