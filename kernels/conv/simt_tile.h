@@ -90,15 +90,15 @@ struct Staged {
           for (int j = 0; j < 4; ++j) four[j] = static_cast<A>(value[i][e + j]);
           store_vector(&tile[k(i)][outer(i) + e], four);
         }
-        continue;
-      }
+      } else {
 #pragma unroll
-      for (int e = 0; e < V; ++e) {
-        const A wide = static_cast<A>(value[i][e]);
-        if constexpr (ContiguousK)
-          tile[k(i) + e][outer(i)] = wide;
-        else
-          tile[k(i)][outer(i) + e] = wide;
+        for (int e = 0; e < V; ++e) {
+          const A wide = static_cast<A>(value[i][e]);
+          if constexpr (ContiguousK)
+            tile[k(i) + e][outer(i)] = wide;
+          else
+            tile[k(i)][outer(i) + e] = wide;
+        }
       }
     }
   }
