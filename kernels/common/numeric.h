@@ -16,8 +16,8 @@ namespace strata {
 
 enum class DType : uint8_t { f64, f32, bf16, f16, i64, i32, u8, boolean };
 
-// Both are trivial, so that arrays of them can lie in a kernel's shared memory, and constexpr, so that
-// nvcc lets kernels call them too.
+// Both are trivial, so that arrays of them can lie in a kernel's shared memory, and constexpr, so
+// that nvcc lets kernels call them too.
 struct bf16 {
   uint16_t bits;
   bf16() = default;
