@@ -25,7 +25,9 @@ function drawRatios() {
   const svg = d3.select("#plot").append("svg").attr("viewBox", [0, 0, width, height])
     .attr("role", "img").attr("aria-label", "Ratios to the fastest rival, a lane a family");
   svg.append("g").attr("class", "axis").attr("transform", `translate(0,${height - margin.bottom})`)
-    .call(d3.axisBottom(x).ticks(8, ".2~f"));
+    .call(d3.axisBottom(x).tickFormat(d3.format("~g")).tickValues(
+      [0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2, 3, 5, 10].filter(
+        tick => tick >= x.domain()[0] && tick <= x.domain()[1])));
   svg.append("line").attr("class", "one").attr("x1", x(1)).attr("x2", x(1))
     .attr("y1", margin.top).attr("y2", height - margin.bottom);
   families.forEach(([family, rows], i) => {
