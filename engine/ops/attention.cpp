@@ -7,6 +7,7 @@
 
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
+#include "engine/ops/detail/check.h"
 #include "engine/ops/detail/kernel_inputs.h"
 #include "kernels/attention/attention.h"
 
@@ -33,6 +34,7 @@ Problem check(const Tensor& q, const Tensor& k, const Tensor& v, const Attention
       fail(op, at, "{} {} has rank {}; expected [N, T, heads, D]", name, describe(x), x.rank());
     }
   }
+  check_one_device(op, {&q, &k, &v, &mask}, at);
   if (k.shape() != v.shape()) {
     fail(op, at, "k {} and v {} must have the same shape", describe(k), describe(v));
   }

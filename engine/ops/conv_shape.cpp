@@ -1,5 +1,6 @@
 #include "engine/ops/conv_shape.h"
 
+#include "engine/ops/detail/check.h"
 #include "engine/ops/detail/kernel_inputs.h"
 
 namespace strata::detail {
@@ -58,6 +59,7 @@ void check_convolution(const char* op, const Tensor& x, const Tensor& weight, co
                        int rank, int64_t groups, bool is_transposed, Caller at) {
   check_floating(op, "x", x, at);
   check_floating(op, "weight", weight, at);
+  check_one_device(op, {&x, &weight, &bias}, at);
   if (x.rank() != rank || weight.rank() != rank) {
     fail(op, at, "x {} and weight {}: expected x [{}] and weight [{}]", describe(x),
          describe(weight), rank == 4 ? "N, H, W, C" : "N, T, C",

@@ -45,6 +45,7 @@ void check_range(const char* op, const Tensor& index, int64_t size, const std::s
 int check_gather(const char* op, const Tensor& x, int axis, const Tensor& index, Caller at) {
   check_defined(op, "x", x, at);
   check_defined(op, "index", index, at);
+  detail::check_one_device(op, {&x, &index}, at);
   axis = normalize_axis(op, axis, x.rank(), at);
   check_type(op, index, at);
   if (index.rank() != x.rank()) {
@@ -64,6 +65,7 @@ int check_gather(const char* op, const Tensor& x, int axis, const Tensor& index,
 int check_rows(const char* op, const Tensor& x, int axis, const Tensor& index, Caller at) {
   check_defined(op, "x", x, at);
   check_defined(op, "index", index, at);
+  detail::check_one_device(op, {&x, &index}, at);
   axis = normalize_axis(op, axis, x.rank(), at);
   check_type(op, index, at);
   if (index.rank() != 1) {
@@ -77,6 +79,7 @@ int check_rows(const char* op, const Tensor& x, int axis, const Tensor& index, C
 void check_source(const char* op, const Tensor& x, const Dims& shape, const Tensor& source,
                   Caller at) {
   check_defined(op, "source", source, at);
+  detail::check_one_device(op, {&x, &source}, at);
   if (source.shape() != shape) {
     fail(op, at, "source {} must have the shape {} that the index asks for", describe(source),
          to_string(shape));
@@ -218,6 +221,7 @@ Tensor index_add(const Tensor& x, int wanted, const Tensor& index, const Tensor&
 Tensor embedding(const Tensor& table, const Tensor& index, Caller at) {
   check_defined("embedding", "table", table, at);
   check_defined("embedding", "index", index, at);
+  detail::check_one_device("embedding", {&table, &index}, at);
   if (table.rank() != 2) {
     fail("embedding", at, "table {} must be [V, C]: rows of C features", describe(table));
   }

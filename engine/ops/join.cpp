@@ -48,6 +48,7 @@ Tensor concatenate(const std::vector<Tensor>& parts, int axis, Caller at) {
   if (parts.empty()) fail("concatenate", at, "no parts were given; at least one is needed");
   for (size_t p = 0; p < parts.size(); ++p) {
     if (!parts[p].defined()) fail("concatenate", at, "part {} of {} is undefined", p, parts.size());
+    detail::check_one_device("concatenate", {&parts[0], &parts[p]}, at);
   }
   if (parts[0].rank() == 0) {
     fail("concatenate", at, "part 0 is {}, which has no axis to join along; stack() makes one",

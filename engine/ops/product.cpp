@@ -2,6 +2,7 @@
 #include "engine/ops/product.h"
 
 #include "engine/autograd/autograd.h"
+#include "engine/ops/detail/check.h"
 #include "engine/ops/detail/kernel_inputs.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/reduce.h"
@@ -38,6 +39,7 @@ Tensor transposed(const Tensor& x, Caller at) { return transpose(x, -1, -2, at);
 // a [..., M, K] x b [..., K, N] (+ bias [N]) into a new tensor of `shape` [..., M, N].
 Tensor multiply(const char* op, const Tensor& a, const Tensor& b, const Tensor& bias, Dims shape,
                 DType dtype, Caller at) {
+  detail::check_one_device(op, {&a, &b, &bias}, at);
   DType computed = kernel_type(op, dtype, at);
   Tensor left = converted(a, computed), right = converted(b, computed);
   Tensor shift = detail::dense(bias, computed);

@@ -1,5 +1,6 @@
 #include "engine/ops/detail/normalise.h"
 
+#include "engine/ops/detail/check.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/reduce.h"
 
@@ -16,6 +17,7 @@ void check_norm_input(const char* op, const Tensor& x, int least_rank, Caller at
 void check_norm_parameter(const char* op, const char* name, const Tensor& parameter,
                           const Tensor& x, Caller at) {
   if (!parameter.defined()) return;
+  check_one_device(op, {&x, &parameter}, at);
   if (!is_float(parameter.dtype()) || parameter.shape() != Dims{x.size(-1)}) {
     fail(op, at, "x {} needs a floating {} of shape [{}], one value a channel, but got {}",
          describe(x), name, x.size(-1), describe(parameter));
