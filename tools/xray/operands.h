@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/gpu/runtime.h"
+#include "kernels/random/random.h"
 #include "tools/xray/catalogue.h"
 
 namespace strata::xray {
@@ -23,12 +24,9 @@ class Operands {
   // Uniform in [-1, 1): zeros and patterns would flatter the power budget, and so the clock.
   void* random(int64_t elements, DType dtype) {
     void* memory = empty(elements, dtype);
-    visit_float(dtype, [&]<class T>(Type<T>) {
-      std::uniform_real_distribution<float> uniform(-1, 1);
-      std::vector<T> values(static_cast<size_t>(elements));
-      for (T& value : values) value = static_cast<T>(uniform(generator_));
-      upload(memory, values);
-    });
+    gpu::uniform({memory, elements, dtype, seed, drawn_}, -1, 1);
+    gpu::synchronize(gpu::current_stream());
+    drawn_ += static_cast<uint64_t>(elements);  // no two arrays share a part of the stream
     return memory;
   }
   // Whole numbers in [0, limit).
@@ -48,7 +46,9 @@ class Operands {
     gpu::synchronize(gpu::current_stream());
   }
   Workload& workload_;
-  std::mt19937 generator_{20061};
+  static constexpr uint64_t seed = 20061;
+  uint64_t drawn_ = 0;
+  std::mt19937 generator_{seed};
 };
 
 }  // namespace strata::xray
