@@ -114,8 +114,8 @@ std::vector<Subject> attention_subjects() {
                           return make_forward(*rung, s, d, copies);
                         }});
   for (const gpu::AttentionGradientRung* rung : gpu::attention_gradient_rungs())
-    subjects.push_back({fmt::format("attention/{}", rung->name), rung->description, "NxTxheadsxD",
-                        shape,
+    subjects.push_back({fmt::format("attention/{}/gradient", rung->name), rung->description,
+                        "NxTxheadsxD", shape,
                         types_of<gpu::AttentionGradientRung, AttentionGradientArgs>(*rung, shape),
                         [rung](const Shape& s, DType d, int copies) {
                           return make_backward(*rung, s, d, copies);
