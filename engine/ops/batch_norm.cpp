@@ -161,7 +161,7 @@ Gradients fused_gradient(const Tensor& g, const Saved& s, const BatchNormOptions
   Tensor mean = stats.select(0, 0), inverse = stats.select(0, 1);
   Constants constants(s[saved_scale], s[saved_shift], stats);
   const void* out_values = raw_or_null(y);
-  Tensor sum_g = empty({channels}, DType::f64, x.device()), sum_gx = empty_like(sum_g);
+  Tensor sum_g = zeros({channels}, DType::f64, x.device()), sum_gx = zeros_like(sum_g);
   Gradients out(4);
   bool masked = s.needs(3) && options.relu;
   if (masked) out[3] = empty_like(x);

@@ -26,9 +26,9 @@ struct Sizes {
   Dims grouped() const { return {samples, groups, width}; }
 };
 
-// f64 [N, C], uninitialised, where x lives: one number for each sample and channel.
+// f64 [N, C], zero, where x lives: one number for each sample and channel.
 Tensor per_channel(const Tensor& x, const Sizes& sizes) {
-  return empty({sizes.samples, sizes.channels}, DType::f64, x.device());
+  return zeros({sizes.samples, sizes.channels}, DType::f64, x.device());
 }
 
 // Group means and inverse deviations [2, N, groups] from the channels' means and squared

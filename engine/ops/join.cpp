@@ -193,7 +193,8 @@ Tensor pad(const Tensor& x, const Dims& before, const Dims& after, double value,
   Tensor out = x;
   for (int i = 0; i < x.rank(); ++i) {
     if (before[i] == 0 && after[i] == 0) continue;
-    out = index_select(out, i, pad_index(x.shape()[i], before[i], after[i], mode), at);
+    out = index_select(out, i,
+                       pad_index(x.shape()[i], before[i], after[i], mode).to(x.device(), at), at);
   }
   return out;
 }

@@ -347,11 +347,7 @@ Tensor to_cpu(const Tensor& x, Caller at) { return to_device(x, Device::cpu, at)
 
 OP_ROW(contiguous) { copies(row, contiguous); }
 OP_ROW(clone) { copies(row, clone); }
-OP_ROW(to_device) {
-  copies(row, to_cpu);
-  Tensor x = empty({2});
-  row.errors.push_back({"gpu", [=] { to_device(x, Device::gpu); }, "no gpu kernels", ""});
-}
+OP_ROW(to_device) { copies(row, to_cpu); }
 
 // In place ----------------------------------------------------------------------------------------
 
@@ -371,7 +367,7 @@ void in_place(Row& row, std::function<void(const Tensor& x, const Tensor& y)> wr
           // Not contiguous: every other column of a larger tensor.
           Dims wide = in[0].shape();
           if (wide.rank() > 0) wide[-1] *= 2;
-          Tensor memory = zeros(wide, in[0].dtype());
+          Tensor memory = zeros(wide, in[0].dtype(), in[0].device());
           Dims strides = memory.strides();
           if (wide.rank() > 0) strides[-1] = 2;
           Tensor x = make_view(memory, in[0].shape(), strides, 0);

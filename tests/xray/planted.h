@@ -1,3 +1,4 @@
+// Kernels with one thing wrong each, for the tests of the x-ray: see planted.cu.
 #pragma once
 
 #include "kernels/common/numeric.h"
