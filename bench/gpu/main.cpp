@@ -64,6 +64,15 @@ void write(const std::string& path, const std::string& text) {
   if (!file) throw std::runtime_error(fmt::format("{} could not be written", path));
 }
 
+// The row of another way to do the same.
+Row row_like(const Row& ours, const std::string& implementation) {
+  Row row = ours;
+  row.implementation = implementation;
+  row.kernel.clear();
+  row.ratio = 0;
+  return row;
+}
+
 // The rungs of the case's ladder that take a product of its shape, as rivals of the launcher.
 std::vector<Row> measure_rungs(const Case& c, const Row& like, int copies, const Options& options,
                                const Telemetry& telemetry) {
@@ -73,10 +82,7 @@ std::vector<Row> measure_rungs(const Case& c, const Row& like, int copies, const
     if (!subject.name.starts_with("gemm/")) continue;
     try {
       const xray::Workload workload = subject.make(xray::parse_shape(c.shape), c.dtype, copies);
-      Row row = like;
-      row.implementation = subject.name;
-      row.kernel.clear();
-      row.ratio = 0;
+      Row row = row_like(like, subject.name);
       row.time = measure(workload.run, copies, options.measure, telemetry);
       fmt::print("  {}\n", to_text(row));
       rows.push_back(row);
@@ -106,18 +112,23 @@ void measure_case(const Case& c, const Options& options, const Telemetry& teleme
            0};
   ours.time = measure(prepared.workload.run, copies, options.measure, telemetry);
   std::vector<Row> others;
+  std::vector<std::string> notes = prepared.notes;
   for (const Rival& rival : prepared.rivals) {
-    Row row = ours;
-    row.implementation = rival.name;
-    row.kernel.clear();
-    row.time = measure(rival.run, copies, options.measure, telemetry);
+    try {
+      others.push_back(row_like(ours, rival.name));
+      others.back().time = measure(rival.run, copies, options.measure, telemetry);
+    } catch (const std::exception& error) {
+      others.pop_back();
+      notes.push_back(fmt::format("{}: {}", rival.name, error.what()));
+    }
+  }
+  for (const Row& row : others) {
     const double ratio = row.time.median / ours.time.median;
     if (ours.ratio == 0 || ratio < ours.ratio) ours.ratio = ratio;
-    others.push_back(row);
   }
   fmt::print("  {}\n", to_text(ours));
   for (const Row& row : others) fmt::print("  {}\n", to_text(row));
-  for (const std::string& note : prepared.notes) fmt::print("  {}\n", note);
+  for (const std::string& note : notes) fmt::print("  {}\n", note);
   rows.push_back(ours);
   rows.insert(rows.end(), others.begin(), others.end());
   if (options.rungs)
