@@ -52,6 +52,7 @@ std::string test_name(const ::testing::TestParamInfo<Case>& info) {
       name.begin(), name.end(), [](unsigned char c) { return !std::isalnum(c); }, '_');
   return name;
 }
+void PrintTo(const Case& c, std::ostream* out) { *out << c.subject->name; }
 INSTANTIATE_TEST_SUITE_P(Catalogue, Budget, ::testing::ValuesIn(cases()), test_name);
 
 TEST(Catalogue, EveryFamilyIsThere) {

@@ -123,7 +123,9 @@ TEST(Optim, RmspropInAllItsForms) {
       cpu::rmsprop(model.host(), args);
       gpu::rmsprop(model.device(), args);
     }
-    model.check(16);
+    // Centred, the variance is v - a^2, which cancels: the two devices fuse that difference
+    // otherwise.
+    model.check(states & 2 ? 128 : 16);
   }
 }
 
