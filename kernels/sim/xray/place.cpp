@@ -28,6 +28,14 @@ Sites& sites() {
   return instance;
 }
 
+// Kernel files and the headers of their families, rather than the primitives and the library below
+// them.
+bool is_kernel_text(const std::string& file) {
+  if (file.ends_with(".cu")) return true;
+  const auto in = [&](const char* folder) { return file.find(folder) != file.npos; };
+  return in("/kernels/") && !in("/kernels/gpu/") && !in("/kernels/sim/") && !in("/kernels/common/");
+}
+
 // addr2line prints, for each address, the chain of inlined calls, innermost first, after a line
 // with the address itself.
 void resolve_addresses(const std::vector<PlaceKey>& keys,
@@ -58,7 +66,7 @@ void resolve_addresses(const std::vector<PlaceKey>& keys,
       if (index == 0 || index > keys.size() || colon == text.npos) continue;
       const Place place{text.substr(0, colon), std::atoi(text.c_str() + colon + 1)};
       Place& kept = places[keys[index - 1]];
-      const bool kernel = place.file.ends_with(".cu");
+      const bool kernel = is_kernel_text(place.file);
       if (kept.file.empty() || (kernel && !found)) kept = place;
       found = found || kernel;
     }

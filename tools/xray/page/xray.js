@@ -34,7 +34,7 @@ function drawRoofline() {
   for (const device of data.devices) {
     const knee = device.peak / device.bandwidth, [low, high] = x.domain();
     const points = [[low, low * device.bandwidth], [Math.min(knee, high), Math.min(device.peak, high * device.bandwidth)], [high, Math.min(device.peak, high * device.bandwidth)]];
-    svg.append("path").attr("class", device.chosen ? "roof chosen" : "roof").attr("d", d3.line((p) => x(p[0]), (p) => y(p[1]))(points));
+    svg.append("path").attr("class", device.chosen ? "roof chosen" : "roof").attr("d", d3.line().x((p) => x(p[0])).y((p) => y(p[1]))(points));
     device.end = y(points[2][1]);
   }
   // Labels of devices with the same roof share a line.
