@@ -18,6 +18,13 @@
 
 namespace strata::sim {
 
+// Instrumented frames are several times larger.
+#ifdef STRATA_ASAN
+inline constexpr size_t stack_factor = 4;
+#else
+inline constexpr size_t stack_factor = 1;
+#endif
+
 inline void poison([[maybe_unused]] const void* p, [[maybe_unused]] size_t bytes) {
 #ifdef STRATA_ASAN
   __asan_poison_memory_region(p, bytes);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "kernels/sim/block.h"
+#include "kernels/sim/sanitizer.h"
 #include "kernels/sim/tracer.h"
 
 constinit thread_local uint3 threadIdx{}, blockIdx{};
@@ -296,7 +297,7 @@ void run_gang(Gang& gang, uint64_t number) {
   if (tracer)
     for (uint32_t rank = 0; rank < gang.block_count; ++rank)
       tracer->block_began(*gang.blocks[rank]);
-  gang.fibers.reset(gang.order.size(), config().stack_bytes);
+  gang.fibers.reset(gang.order.size(), config().stack_bytes * stack_factor);
   switch_fiber(gang.main, *start_fiber(gang), false);
   current = nullptr;
   if (tracer && !gang.failed)
