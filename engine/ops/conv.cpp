@@ -200,7 +200,7 @@ Tensor convolve(const char* op, const Tensor& x, const Tensor& weight, const Epi
          describe(residual), to_string(plan.out()));
   }
   plan.dtype = joint_type({&x, &weight, &epilogue.bias, &residual});
-  shape.dtype = detail::compute_type(plan.dtype);
+  shape.dtype = detail::product_type(plan.dtype, x.device());
   return forward(op, plan, x, weight, epilogue);
 }
 
@@ -229,7 +229,7 @@ Tensor convolve_transposed(const char* op, const Tensor& x, const Tensor& weight
                                       shape.right, shape.S, shape.stride_w, shape.dilation_w},
                                      options.output_padding.w, at);
   plan.dtype = joint_type({&x, &weight, &bias});
-  shape.dtype = detail::compute_type(plan.dtype);
+  shape.dtype = detail::product_type(plan.dtype, x.device());
   Tensor out = input_gradient(op, plan, x, weight);
   return bias.defined() ? add(out, bias, at) : out;
 }

@@ -19,9 +19,9 @@ void check_operand(const char* op, const char* name, const Tensor& x, Caller at)
   if (!x.defined()) fail(op, at, "{} is undefined", name);
 }
 
-// f32 for the 16-bit floats; the type itself otherwise.
-DType kernel_type(const char* op, DType dtype, Caller at) {
-  if (is_float(dtype)) return detail::compute_type(dtype);
+// What the kernel computes with: see product_type(); integers as they are.
+DType kernel_type(const char* op, DType dtype, Device device, Caller at) {
+  if (is_float(dtype)) return detail::product_type(dtype, device);
   if (dtype == DType::i32 || dtype == DType::i64) return dtype;
   fail(op, at,
        "there is no product of {}; convert an operand with to(DType::i32) or to(DType::f32)",
@@ -40,7 +40,7 @@ Tensor transposed(const Tensor& x, Caller at) { return transpose(x, -1, -2, at);
 Tensor multiply(const char* op, const Tensor& a, const Tensor& b, const Tensor& bias, Dims shape,
                 DType dtype, Caller at) {
   detail::check_one_device(op, {&a, &b, &bias}, at);
-  DType computed = kernel_type(op, dtype, at);
+  DType computed = kernel_type(op, dtype, a.device(), at);
   Tensor left = converted(a, computed), right = converted(b, computed);
   Tensor shift = detail::dense(bias, computed);
   memory::Holder holder(op);

@@ -2,6 +2,8 @@
 // same on both. In a build without CUDA the device is simulated.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "engine/autograd/autograd.h"
 #include "engine/io/safetensors.h"
 #include "engine/nn.h"
@@ -9,6 +11,7 @@
 #include "engine/optim.h"
 #include "engine/optim/clip.h"
 #include "engine/tensor/allocator.h"
+#include "kernels/gpu/launch.h"
 #include "tests/support/expect.h"
 
 namespace strata {
@@ -132,6 +135,31 @@ TEST(Gpu, StateIsSavedAndLoadedAcrossDevices) {
   NoGrad off;
   const auto a = here(x).to_vector<float>(), b = there(x.to(Device::gpu)).to_vector<float>();
   for (size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-5);
+}
+
+std::string launched;
+void note_launch(std::string_view kernel, const gpu::LaunchConfig&) {
+  launched += std::string(kernel) + "\n";
+}
+
+TEST(Gpu, SixteenBitProductsRunOnTensorCores) {
+  manual_seed(8);
+  for (DType dtype : {DType::bf16, DType::f16}) {
+    Tensor a = randn({128, 64}).to(dtype), b = randn({64, 128}).to(dtype);
+    launched.clear();
+    gpu::observe_launches(note_launch);
+    Tensor product = matmul(a.to(Device::gpu), b.to(Device::gpu));
+    gpu::observe_launches(nullptr);
+    EXPECT_EQ(product.dtype(), dtype);
+    // On the H100 that is pretended: a rung of wgmma, or of mma.sync, not the general one.
+    EXPECT_NE(launched, "");
+    EXPECT_EQ(launched.find("register_tile"), launched.npos) << launched;
+    const auto got = product.to_vector<double>();
+    const auto want = matmul(a.to(DType::f64), b.to(DType::f64)).to_vector<double>();
+    const double u = dtype == DType::bf16 ? 0x1p-8 : 0x1p-11;
+    for (size_t i = 0; i < got.size(); ++i)
+      ASSERT_NEAR(got[i], want[i], u * std::abs(want[i]) + 1e-4);
+  }
 }
 
 TEST(Gpu, AStepIsCapturedAndReplayed) {

@@ -14,6 +14,10 @@ void check_floating(const char* op, const char* name, const Tensor& x, Caller at
 
 DType compute_type(DType dtype) { return dtype == DType::f64 ? DType::f64 : DType::f32; }
 
+DType product_type(DType dtype, Device device) {
+  return device == Device::gpu ? dtype : compute_type(dtype);
+}
+
 Tensor dense(const Tensor& tensor, DType dtype) {
   if (!tensor.defined() || (tensor.dtype() == dtype && tensor.is_contiguous())) return tensor;
   NoGrad off;
