@@ -3,6 +3,8 @@
 #ifndef STRATA_CUDA
 #include "tests/kernels/gemm_hopper/planted.h"
 
+#include <fstream>
+
 #include "tests/kernels/gemm_hopper/hopper_product.h"
 
 namespace strata::test {
@@ -10,7 +12,7 @@ namespace {
 
 struct Finding {
   int wrong = 0, reports = 0, schedules = 0;
-  std::string report;
+  std::string report, first_report;  // the last one; that of the fixed schedule
 };
 
 Finding run_under_every_schedule(Planted mistake, const ProductShape& shape) {
@@ -29,6 +31,7 @@ Finding run_under_every_schedule(Planted mistake, const ProductShape& shape) {
     } catch (const gpu::Error& error) {
       ++finding.reports;
       finding.report = error.what();
+      if (seed == 0) finding.first_report = error.what();
     }
   }
   return finding;
@@ -63,6 +66,13 @@ TEST(PlantedMistakes, MoreBytesExpectedThanComeIsADeadlockThatIsReported) {
   EXPECT_EQ(finding.reports, finding.schedules);
   EXPECT_NE(finding.report.find("mbarrier_wait"), std::string::npos) << finding.report;
   EXPECT_NE(finding.report.find("planted.cu"), std::string::npos) << finding.report;
+  // kernels/README.md shows this very report.
+  const size_t body = finding.first_report.find("  block");
+  ASSERT_NE(body, std::string::npos) << finding.first_report;
+  std::ifstream file(STRATA_SOURCE_DIR "/kernels/README.md");
+  const std::string page((std::istreambuf_iterator<char>(file)), {});
+  EXPECT_NE(page.find(finding.first_report.substr(body)), std::string::npos)
+      << finding.first_report;
 }
 TEST(PlantedMistakes, ASwizzleThatIsNotTheMaps) {
   const Finding finding = run_under_every_schedule(Planted::wrong_swizzle, one_tile);
