@@ -47,7 +47,7 @@ TEST(ModelsOnTheGpu, TrainWithTheLossesOfTheCpu) {
     const std::vector<double> cpu = losses(c, Device::cpu), gpu = losses(c, Device::gpu);
     EXPECT_NE(cpu.front(), cpu.back());
     for (size_t i = 0; i < cpu.size(); ++i)
-      EXPECT_NEAR(gpu[i], cpu[i], 2e-3 * std::abs(cpu[i]) + 1e-4) << "step " << i;
+      EXPECT_NEAR(gpu[i], cpu[i], 1e-4 * std::abs(cpu[i])) << "step " << i;
   }
 }
 
