@@ -1,5 +1,6 @@
 #include "engine/event.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace strata {
@@ -31,15 +32,27 @@ void OpObserver::emit(const OpEvent& event) {
   for (OpObserver* o = quiet.newest(); o; o = o->older_) o->callback_(event);
 }
 
-ActivationObserver::ActivationObserver(Callback callback)
-    : callback_(std::move(callback)), older_(newest_) {
+ActivationObserver::ActivationObserver(Callback callback, std::vector<std::string> names)
+    : callback_(std::move(callback)), names_(std::move(names)), older_(newest_) {
   newest_ = this;
 }
 ActivationObserver::~ActivationObserver() { newest_ = older_; }
 
+bool ActivationObserver::lists(const std::string& name) const {
+  return std::find(names_.begin(), names_.end(), name) != names_.end();
+}
+
+bool ActivationObserver::asked(const std::string& name) {
+  for (ActivationObserver* o = newest_; o; o = o->older_) {
+    if (o->lists(name)) return true;
+  }
+  return false;
+}
+
 Tensor ActivationObserver::emit(const std::string& name, Tensor value) {
   Quiet quiet(newest_);
   for (ActivationObserver* o = quiet.newest(); o; o = o->older_) {
+    if (!o->names_.empty() && !o->lists(name)) continue;
     Tensor other = o->callback_(name, value);
     if (other.defined()) value = other;
   }

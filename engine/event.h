@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "engine/error.h"
 #include "engine/tensor/tensor.h"
@@ -15,8 +16,9 @@ namespace strata {
 
 struct OpEvent {
   const char* op;
-  const Tensor& out;
+  const Tensor& out;  // attached to its graph
   Caller at;
+  const std::vector<Tensor>& inputs;  // the operands a gradient can go to, in order
 };
 
 // Sees each op as its result is recorded, with or without gradients.
@@ -41,16 +43,23 @@ class OpObserver {
 class ActivationObserver {
  public:
   using Callback = std::function<Tensor(const std::string& name, const Tensor& value)>;
-  explicit ActivationObserver(Callback callback);
+  // Sees the activations of these names; with no names, all of them.
+  explicit ActivationObserver(Callback callback, std::vector<std::string> names = {});
   ~ActivationObserver();
   ActivationObserver(const ActivationObserver&) = delete;
   ActivationObserver& operator=(const ActivationObserver&) = delete;
 
   static bool active() { return newest_ != nullptr; }
   static Tensor emit(const std::string& name, Tensor value);
+  // Whether someone lists this name. Values that a layer does not compute by itself (the pattern of
+  // an attention head) are computed and shown only then.
+  static bool asked(const std::string& name);
 
  private:
+  bool lists(const std::string& name) const;
+
   Callback callback_;
+  std::vector<std::string> names_;
   ActivationObserver* older_;
   static inline thread_local ActivationObserver* newest_ = nullptr;
 };

@@ -10,6 +10,7 @@
 #include "engine/ops/join.h"
 #include "engine/ops/loss.h"
 #include "engine/ops/norm.h"
+#include "engine/ops/plain.h"
 #include "engine/ops/pool.h"
 #include "engine/ops/product.h"
 #include "engine/ops/random.h"

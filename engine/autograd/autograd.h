@@ -100,7 +100,9 @@ struct EnableGrad : GradMode {
 //   });
 using TensorRefs = std::initializer_list<std::reference_wrapper<const Tensor>>;
 namespace detail {
-bool observe(const Tensor& out, const char* op, Caller at);  // events, anomaly checks
+// Events and anomaly checks.
+void observe(const Tensor& out, const char* op, Caller at, TensorRefs inputs);
+void observe(const Tensor& out, const char* op, Caller at, std::span<const Tensor> inputs);
 Tensor attach(Tensor out, const char* op, Caller at, TensorRefs inputs, TensorRefs saved, Vjp vjp);
 Tensor attach(Tensor out, const char* op, Caller at, std::span<const Tensor> inputs,
               TensorRefs saved, Vjp vjp);
@@ -111,31 +113,35 @@ extern thread_local bool in_vjp;    // ops serve a backward pass, which checks i
 
 template <class F>
 Tensor record(Tensor out, const char* op, Caller at, TensorRefs inputs, TensorRefs saved, F&& vjp) {
-  if (detail::watching || OpObserver::active()) detail::observe(out, op, at);
-  if (!detail::grad_mode) return out;
-  for (const Tensor& input : inputs) {
-    if (input.defined() && input.requires_grad()) {
-      return detail::attach(std::move(out), op, at, inputs, saved, std::forward<F>(vjp));
+  if (detail::grad_mode) {
+    for (const Tensor& input : inputs) {
+      if (input.defined() && input.requires_grad()) {
+        out = detail::attach(std::move(out), op, at, inputs, saved, std::forward<F>(vjp));
+        break;
+      }
     }
   }
+  if (detail::watching || OpObserver::active()) detail::observe(out, op, at, inputs);
   return out;
 }
 // The same for any number of inputs (concatenate, einsum, checkpoint).
 template <class F>
 Tensor record(Tensor out, const char* op, Caller at, std::span<const Tensor> inputs,
               TensorRefs saved, F&& vjp) {
-  if (detail::watching || OpObserver::active()) detail::observe(out, op, at);
-  if (!detail::grad_mode) return out;
-  for (const Tensor& input : inputs) {
-    if (input.defined() && input.requires_grad()) {
-      return detail::attach(std::move(out), op, at, inputs, saved, std::forward<F>(vjp));
+  if (detail::grad_mode) {
+    for (const Tensor& input : inputs) {
+      if (input.defined() && input.requires_grad()) {
+        out = detail::attach(std::move(out), op, at, inputs, saved, std::forward<F>(vjp));
+        break;
+      }
     }
   }
+  if (detail::watching || OpObserver::active()) detail::observe(out, op, at, inputs);
   return out;
 }
 // For results without a gradient (comparisons, argmax, random numbers): events only.
 inline Tensor record(Tensor out, const char* op, Caller at) {
-  if (detail::watching || OpObserver::active()) detail::observe(out, op, at);
+  if (detail::watching || OpObserver::active()) detail::observe(out, op, at, TensorRefs{});
   return out;
 }
 
@@ -157,6 +163,13 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
                          Caller at = Caller::here());
 Tensor grad(const Tensor& output, const Tensor& input, BackwardOptions options = {},
             Caller at = Caller::here());
+
+// Gradients of the inputs of one result for `gradient` at the result, each of its input's shape;
+// undefined for inputs that want none. What the graph saved is used as it is and kept, except that
+// instead[i], where defined, takes the place of the i-th saved tensor: so rules of relevance
+// propagation run an op's own gradient with other weights.
+Gradients vjp(const Ref<Node>& node, const Tensor& gradient,
+              const std::vector<Tensor>& instead = {});
 
 // Hessian of the scalar f at x, times v (reverse over reverse): d/dx <df/dx, v>.
 Tensor hessian_vector_product(const std::function<Tensor(const Tensor&)>& f, const Tensor& x,

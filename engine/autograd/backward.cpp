@@ -52,7 +52,8 @@ std::vector<Ref<Node>> reachable(const std::vector<Ref<Node>>& roots, uint64_t p
   return nodes;
 }
 
-void accumulate(Node& node, Tensor gradient, const Node* source, int input) {
+// `gradient` in the shape and type of `node`, whose input number `input` of `source` it is.
+Tensor fitted(const Node& node, Tensor gradient, const Node* source, int input) {
   if (gradient.shape() != node.shape) {
     Dims joint;
     if (!broadcast(gradient.shape(), node.shape, &joint)) {
@@ -63,7 +64,11 @@ void accumulate(Node& node, Tensor gradient, const Node* source, int input) {
     if (gradient.shape() != joint) gradient = gradient.expand(joint);
     gradient = sum_to(gradient, node.shape);
   }
-  if (gradient.dtype() != node.dtype) gradient = gradient.to(node.dtype);
+  return gradient.dtype() == node.dtype ? gradient : gradient.to(node.dtype);
+}
+
+void accumulate(Node& node, Tensor gradient, const Node* source, int input) {
+  gradient = fitted(node, std::move(gradient), source, input);
   node.pending = node.pending.defined() ? node.pending + gradient : std::move(gradient);
 }
 
@@ -241,6 +246,39 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
 
 Tensor grad(const Tensor& output, const Tensor& input, BackwardOptions options, Caller at) {
   return grad(std::vector<Tensor>{output}, std::vector<Tensor>{input}, {}, options, at)[0];
+}
+
+Gradients vjp(const Ref<Node>& node, const Tensor& gradient, const std::vector<Tensor>& instead) {
+  check_not_freed(*node);
+  // A copy, so that the graph stays as it is; the inputs are marked as wanted for the while.
+  auto copy = make_ref<Node>();
+  copy->name = node->name;
+  copy->at = node->at;
+  copy->order = node->order;
+  copy->shape = node->shape;
+  copy->dtype = node->dtype;
+  copy->inputs = node->inputs;
+  copy->saved = node->saved;
+  copy->vjp = node->vjp;
+  for (size_t i = 0; i < instead.size(); ++i) {
+    if (instead[i].defined()) copy->saved.at(i) = {instead[i], instead[i].storage()->version};
+  }
+  std::vector<bool> useful;
+  for (auto& input : copy->inputs) {
+    useful.push_back(input && input->useful);
+    if (input) input->useful = true;
+  }
+  Gradients gradients = copy->vjp(gradient, Saved(*copy));
+  gradients.resize(copy->inputs.size());
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    const Ref<Node>& input = copy->inputs[i];
+    if (input) input->useful = useful[i];
+    if (!input) gradients[i] = Tensor();
+    if (gradients[i].defined()) {
+      gradients[i] = fitted(*input, std::move(gradients[i]), node.get(), static_cast<int>(i));
+    }
+  }
+  return gradients;
 }
 
 Tensor hessian_vector_product(const std::function<Tensor(const Tensor&)>& f, const Tensor& x,

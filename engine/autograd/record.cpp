@@ -44,6 +44,16 @@ Tensor attach_node(Tensor out, const char* op, Caller at, const Inputs& inputs, 
   return out;
 }
 
+void notify(const Tensor& out, const char* op, Caller at, const std::vector<Tensor>& inputs) {
+  OpObserver::emit({op, out, at, inputs});
+  if (anomaly_depth == 0 || detail::in_vjp || !is_float(out.dtype())) return;
+  for (double value : out.to_vector<double>()) {
+    if (std::isfinite(value)) continue;
+    fail(op, at, "anomaly mode: the forward pass made {} in the result {}",
+         std::isnan(value) ? "a NaN" : "an infinity", describe(out));
+  }
+}
+
 }  // namespace
 
 bool grad_enabled() { return detail::grad_mode; }
@@ -52,17 +62,11 @@ GradMode::~GradMode() { detail::grad_mode = previous_; }
 
 namespace detail {
 
-bool observe(const Tensor& out, const char* op, Caller at) {
-  OpObserver::emit({op, out, at});
-  if (anomaly_depth > 0 && !in_vjp && is_float(out.dtype())) {
-    for (double value : out.to_vector<double>()) {
-      if (!std::isfinite(value)) {
-        fail(op, at, "anomaly mode: the forward pass made {} in the result {}",
-             std::isnan(value) ? "a NaN" : "an infinity", describe(out));
-      }
-    }
-  }
-  return true;
+void observe(const Tensor& out, const char* op, Caller at, TensorRefs inputs) {
+  notify(out, op, at, {inputs.begin(), inputs.end()});
+}
+void observe(const Tensor& out, const char* op, Caller at, std::span<const Tensor> inputs) {
+  notify(out, op, at, {inputs.begin(), inputs.end()});
 }
 
 Tensor attach(Tensor out, const char* op, Caller at, TensorRefs inputs, TensorRefs saved, Vjp vjp) {

@@ -31,8 +31,18 @@ Tensor MultiheadAttention::attend(const Tensor& x, const Tensor& mask) {
   int64_t width = projection.weight.size(0);
   Tensor all = qkv(x);  // [N, T, 3 C]
   Tensor split = all.reshape({all.size(0), all.size(1), 3, heads, width / heads});
-  Tensor out = scaled_dot_product_attention(split.select(2, 0), split.select(2, 1),
-                                            split.select(2, 2), options, mask);
+  return mix(split.select(2, 0), split.select(2, 1), split.select(2, 2), mask);
+}
+
+Tensor MultiheadAttention::mix(Tensor q, Tensor k, Tensor v, const Tensor& mask) {
+  q = named("queries", std::move(q));
+  k = named("keys", std::move(k));
+  v = named("values", std::move(v));
+  bool pattern_asked =
+      ActivationObserver::active() && ActivationObserver::asked(path_of("pattern"));
+  Tensor out = pattern_asked
+                   ? attention_mix(named("pattern", attention_pattern(q, k, options, mask)), v)
+                   : scaled_dot_product_attention(q, k, v, options, mask);
   return projection(named("heads", out.flatten(2)));
 }
 
@@ -52,8 +62,7 @@ Tensor MultiheadAttention::operator()(const Tensor& x, const Tensor& memory, con
                    .reshape({x.size(0), x.size(1), heads, head});
     Tensor kv = linear(memory, rows(qkv.weight, width, 3 * width), rows(qkv.bias, width, 3 * width))
                     .reshape({memory.size(0), memory.size(1), 2, heads, head});
-    Tensor out = scaled_dot_product_attention(q, kv.select(2, 0), kv.select(2, 1), options, mask);
-    return projection(named("heads", out.flatten(2)));
+    return mix(q, kv.select(2, 0), kv.select(2, 1), mask);
   });
 }
 

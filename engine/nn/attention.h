@@ -11,8 +11,12 @@ namespace strata {
 
 class MultiheadAttention : public Layer {
  public:
-  // `width` C is a multiple of `heads`. Starts Xavier uniform with zero biases. The heads' results,
-  // before the projection, are shown as the activation "heads".
+  // `width` C is a multiple of `heads`. Starts Xavier uniform with zero biases.
+  //
+  // Activations besides its layers': "queries", "keys" and "values" [N, T, heads, D], "heads" (the
+  // heads' results side by side, before the projection) [N, T, C], and for an observer that lists
+  // it "pattern" [N, heads, T, S], what each query takes of each key; the scores are kept then, and
+  // a pattern put in its place is used.
   MultiheadAttention(int64_t width, int64_t heads, const AttentionOptions& options = {},
                      bool bias = true);
   std::string kind() const override;
@@ -31,6 +35,8 @@ class MultiheadAttention : public Layer {
 
  private:
   Tensor attend(const Tensor& x, const Tensor& mask);
+  // q [N, T, heads, D], k and v [N, S, heads, D] -> the layer's result.
+  Tensor mix(Tensor q, Tensor k, Tensor v, const Tensor& mask);
 };
 
 }  // namespace strata

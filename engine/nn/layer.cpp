@@ -25,8 +25,12 @@ Tensor Layer::observed(const Tensor& x, Tensor out) {
   return ActivationObserver::emit(path(), std::move(out));
 }
 
+std::string Layer::path_of(const char* name) const {
+  return path().empty() ? name : path() + "." + name;
+}
+
 Tensor Layer::emit(const char* name, Tensor value) const {
-  return ActivationObserver::emit(path().empty() ? name : path() + "." + name, std::move(value));
+  return ActivationObserver::emit(path_of(name), std::move(value));
 }
 
 void Layer::explain(const Error& error) const {

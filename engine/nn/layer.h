@@ -55,6 +55,8 @@ class Layer : public Module {
       return value;
     return emit(name, std::move(value));
   }
+  // The name under which named() shows a value.
+  std::string path_of(const char* name) const;
 
  private:
   Tensor observed(const Tensor& x, Tensor out);

@@ -192,6 +192,9 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
                                     const AttentionOptions& options, const Tensor& mask,
                                     Caller at) {
   Problem p = check(q, k, v, options, mask, at);
+  if (PlainOps::active()) {
+    return attention_mix(attention_pattern(q, k, options, mask, at), v, at);
+  }
   DType dtype = promote(promote(q.dtype(), k.dtype()), v.dtype()), compute = compute_type(dtype);
   Operands operands(p, q, k, v, mask, compute);
   Tensor log_sum_exp = empty({p.samples, p.heads, p.queries}, compute, q.device());
@@ -206,6 +209,32 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
                 [p](const Tensor& g, const Saved& s) {
                   return grad_enabled() ? composed_gradient(p, g, s) : fused_gradient(p, g, s);
                 });
+}
+
+Tensor attention_pattern(const Tensor& q, const Tensor& k, const AttentionOptions& options,
+                         const Tensor& mask, Caller at) {
+  Problem p = check(q, k, k, options, mask, at);
+  DType dtype = promote(q.dtype(), k.dtype()), compute = compute_type(dtype);
+  Tensor queries = q.to(compute).permute({0, 2, 1, 3}), keys = by_head(k.to(compute), p);
+  if (p.score_shape().product() == 0) return matmul(queries, keys.transpose(2, 3)).to(dtype);
+  return probabilities(p, queries, keys, mask).to(dtype);
+}
+
+Tensor attention_mix(const Tensor& pattern, const Tensor& v, Caller at) {
+  check_floating("attention_mix", "pattern", pattern, at);
+  check_floating("attention_mix", "v", v, at);
+  check_one_device("attention_mix", {&pattern, &v}, at);
+  if (pattern.rank() != 4 || v.rank() != 4 || pattern.size(0) != v.size(0) ||
+      pattern.size(3) != v.size(1) ||
+      (v.size(2) == 0 ? pattern.size(1) != 0 : pattern.size(1) % v.size(2) != 0)) {
+    fail(
+        "attention_mix", at,
+        "pattern {} and v {} do not fit: expected [N, heads, T, S] and [N, S, key heads, D], heads "
+        "a multiple of key heads",
+        describe(pattern), describe(v));
+  }
+  Problem p{v.size(0), pattern.size(2), v.size(1), pattern.size(1), v.size(2), v.size(3), 1, false};
+  return matmul(pattern, by_head(v, p), at).permute({0, 2, 1, 3}, at);
 }
 
 }  // namespace strata

@@ -20,5 +20,13 @@ struct AttentionOptions {
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                                     const AttentionOptions& options = {}, const Tensor& mask = {},
                                     Caller at = Caller::here());
+// The two halves of it, with every score kept; the same result up to rounding.
+// Shares of each key in each query, softmax(q k^T scale + mask): [N, heads, T, S], rows sum to 1
+// (to 0 where a query may see nothing). Operands and errors as above.
+Tensor attention_pattern(const Tensor& q, const Tensor& k, const AttentionOptions& options = {},
+                         const Tensor& mask = {}, Caller at = Caller::here());
+// sum over s of pattern[n, h, t, s] v[n, s, h, d]: pattern [N, heads, T, S], v [N, S, key heads, D]
+// -> [N, T, heads, D].
+Tensor attention_mix(const Tensor& pattern, const Tensor& v, Caller at = Caller::here());
 
 }  // namespace strata

@@ -199,6 +199,12 @@ Tensor batch_norm(const Tensor& x, const Tensor& scale, const Tensor& shift,
                   const Tensor& running_mean, const Tensor& running_var,
                   const BatchNormOptions& options, const Tensor& residual, Caller at) {
   check(x, scale, shift, running_mean, running_var, options, residual, at);
+  if (PlainOps::active() && (options.relu || residual.defined())) {
+    BatchNormOptions plain = options;
+    plain.relu = false;
+    return PlainOps::finish(batch_norm(x, scale, shift, running_mean, running_var, plain, {}, at),
+                            residual, options.relu, at);
+  }
   Tensor stats, out;
   {
     NoGrad off;

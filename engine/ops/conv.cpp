@@ -7,6 +7,7 @@
 #include "engine/ops/create.h"
 #include "engine/ops/detail/kernel_inputs.h"
 #include "engine/ops/elementwise.h"
+#include "engine/ops/plain.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/view.h"
 #include "engine/tensor/allocator.h"
@@ -239,6 +240,11 @@ Tensor convolve_transposed(const char* op, const Tensor& x, const Tensor& weight
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
               const Conv2dOptions& options, const Tensor& residual, Caller at) {
   detail::check_convolution("conv2d", x, weight, bias, 4, options.groups, false, at);
+  if (PlainOps::active() && (options.relu || residual.defined())) {
+    Conv2dOptions plain = options;
+    plain.relu = false;
+    return PlainOps::finish(conv2d(x, weight, bias, plain, {}, at), residual, options.relu, at);
+  }
   return convolve("conv2d", x, weight, {bias, residual, options.relu}, options, x, at);
 }
 

@@ -140,5 +140,42 @@ TEST(ActivationObserver, MayRunTheNetworkItself) {
   EXPECT_EQ(calls, 2);
 }
 
+TEST(OpObserver, SeesOperandsAndTheGraph) {
+  Tensor x = leaf({1, 2}), y = vector_of({3, 4});
+  std::vector<Tensor> inputs;
+  Ref<Node> node;
+  {
+    OpObserver observer([&](const OpEvent& e) {
+      inputs = e.inputs;
+      node = e.out.node();
+    });
+    Tensor z = x * y;
+    EXPECT_EQ(node.get(), z.node().get());
+  }
+  ASSERT_EQ(inputs.size(), 2u);
+  EXPECT_EQ(inputs[0].get(), x.get());
+  EXPECT_EQ(inputs[1].get(), y.get());
+}
+
+TEST(ActivationObserver, ThatListsNamesSeesOnlyThose) {
+  std::vector<std::string> all, some;
+  ActivationObserver everything([&](const std::string& name, const Tensor&) {
+    all.push_back(name);
+    return Tensor();
+  });
+  EXPECT_FALSE(ActivationObserver::asked("out"));
+  ActivationObserver one(
+      [&](const std::string& name, const Tensor&) {
+        some.push_back(name);
+        return Tensor();
+      },
+      {"out"});
+  network(vector_of({1}));
+  EXPECT_EQ(all, (std::vector<std::string>{"hidden", "out"}));
+  EXPECT_EQ(some, std::vector<std::string>{"out"});
+  EXPECT_TRUE(ActivationObserver::asked("out"));
+  EXPECT_FALSE(ActivationObserver::asked("hidden"));
+}
+
 }  // namespace
 }  // namespace strata

@@ -1,18 +1,16 @@
 #include "tools/introspect/capture.h"
 
-#include <algorithm>
-
 namespace strata::introspect {
 
 Capture::Capture(std::vector<std::string> names)
-    : wanted_(std::move(names)), observer_([this](const std::string& name, const Tensor& value) {
-        if (wanted_.empty() || std::find(wanted_.begin(), wanted_.end(), name) != wanted_.end()) {
-          auto& seen = values_[name];
-          if (seen.empty()) order_.push_back(name);
-          seen.push_back(value);
-        }
-        return Tensor();
-      }) {}
+    : observer_(
+          [this](const std::string& name, const Tensor& value) {
+            auto& seen = values_[name];
+            if (seen.empty()) order_.push_back(name);
+            seen.push_back(value);
+            return Tensor();
+          },
+          std::move(names)) {}
 
 const std::vector<Tensor>& Capture::every(const std::string& name) const {
   auto found = values_.find(name);

@@ -1,5 +1,6 @@
 // Capture: keeps the named activations of every forward pass run while it lives, attached to the
-// graph, so that gradients with respect to them can be asked for. Only what is asked for is kept.
+// graph, so that gradients with respect to them can be asked for. Only what is asked for is kept;
+// all is let go at the end of the scope.
 //
 //   Capture capture({"conv3"});
 //   Tensor logits = model(x);
@@ -29,7 +30,7 @@ class Capture {
   void clear();
 
  private:
-  std::vector<std::string> wanted_, order_;
+  std::vector<std::string> order_;
   std::map<std::string, std::vector<Tensor>> values_;
   ActivationObserver observer_;
 };

@@ -8,9 +8,9 @@
 #include "engine/io/safetensors.h"
 #include "engine/ops.h"
 #include "tools/introspect/capture.h"
-#include "tools/introspect/features.h"
-#include "tools/introspect/geometry.h"
-#include "tools/introspect/similarity.h"
+#include "tools/introspect/representation/features.h"
+#include "tools/introspect/representation/geometry.h"
+#include "tools/introspect/representation/similarity.h"
 
 namespace strata::study {
 namespace {

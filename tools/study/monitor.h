@@ -15,7 +15,7 @@
 
 #include "engine/data/dataset.h"
 #include "engine/nn/layer.h"
-#include "tools/introspect/probe.h"
+#include "tools/introspect/representation/probe.h"
 #include "tools/study/metrics_log.h"
 
 namespace strata::study {

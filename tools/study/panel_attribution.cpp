@@ -4,7 +4,7 @@
 #include "engine/autograd/autograd.h"
 #include "engine/data/terrace.h"
 #include "engine/ops.h"
-#include "tools/introspect/attribution.h"
+#include "tools/introspect/attribution/gradient.h"
 #include "tools/introspect/capture.h"
 #include "tools/study/panels.h"
 

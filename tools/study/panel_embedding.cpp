@@ -6,8 +6,8 @@
 #include "engine/io/safetensors.h"
 #include "engine/ops.h"
 #include "tools/introspect/capture.h"
-#include "tools/introspect/features.h"
-#include "tools/introspect/tsne.h"
+#include "tools/introspect/representation/features.h"
+#include "tools/introspect/maps/tsne.h"
 #include "tools/study/panels.h"
 
 namespace strata::study {

@@ -13,10 +13,10 @@ void check_norm_input(const char* op, const Tensor& x, int least_rank, Caller at
 void check_norm_parameter(const char* op, const char* name, const Tensor& parameter,
                           const Tensor& x, Caller at);
 
-// z = d / sqrt(mean(d^2) + epsilon) over `axes`, d = x - mean(x) when centred and x otherwise.
 // The elements of an f64 tensor, for the kernels' arguments.
 inline double* f64(const Tensor& tensor) { return static_cast<double*>(tensor.raw()); }
 
+// z = d / sqrt(mean(d^2) + epsilon) over `axes`, d = x - mean(x) when centred and x otherwise.
 struct Normalised {
   Tensor z;        // x's shape
   Tensor inverse;  // 1 / sqrt(...), the axes kept as size 1

@@ -1,4 +1,4 @@
-#include "tools/introspect/units.h"
+#include "tools/introspect/units/excitation.h"
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
 // t-SNE: affinities, gradient, determinism, and that it separates what is separate.
-#include "tools/introspect/tsne.h"
+#include "tools/introspect/maps/tsne.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "tools/introspect/tsne.h"
+#include "tools/introspect/maps/tsne.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,7 @@
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
 #include "kernels/common/parallel.h"
-#include "tools/introspect/features.h"
+#include "tools/introspect/representation/features.h"
 
 namespace strata::introspect {
 namespace {

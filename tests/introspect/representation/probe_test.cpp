@@ -1,5 +1,5 @@
 // Probes against what convexity promises.
-#include "tools/introspect/probe.h"
+#include "tools/introspect/representation/probe.h"
 
 #include <gtest/gtest.h>
 

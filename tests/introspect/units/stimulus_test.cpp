@@ -1,5 +1,5 @@
 // Activation maximisation: the basis is orthonormal, the ascent finds what is known to be best.
-#include "tools/introspect/stimulus.h"
+#include "tools/introspect/units/stimulus.h"
 
 #include <gtest/gtest.h>
 

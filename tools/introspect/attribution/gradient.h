@@ -6,11 +6,9 @@
 #include <vector>
 
 #include "engine/tensor/tensor.h"
+#include "tools/introspect/edit.h"
 
 namespace strata::introspect {
-
-// A model as attribution sees it: images [N, H, W, C] to scores [N, classes].
-using Scores = std::function<Tensor(const Tensor&)>;
 
 // d score[n, target[n]] / d x (Simonyan et al. 2013), signed, in x's shape.
 Tensor gradient_saliency(const Scores& model, const Tensor& x, const std::vector<int64_t>& target);

@@ -1,4 +1,4 @@
-#include "tools/introspect/probe.h"
+#include "tools/introspect/representation/probe.h"
 
 #include <algorithm>
 #include <cmath>

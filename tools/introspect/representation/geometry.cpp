@@ -1,4 +1,4 @@
-#include "tools/introspect/geometry.h"
+#include "tools/introspect/representation/geometry.h"
 
 #include <algorithm>
 #include <cmath>

@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "engine/ops.h"
-#include "tools/introspect/features.h"
-#include "tools/introspect/geometry.h"
-#include "tools/introspect/similarity.h"
+#include "tools/introspect/representation/features.h"
+#include "tools/introspect/representation/geometry.h"
+#include "tools/introspect/representation/similarity.h"
 
 namespace strata::introspect {
 namespace {

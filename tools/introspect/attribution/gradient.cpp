@@ -1,4 +1,4 @@
-#include "tools/introspect/attribution.h"
+#include "tools/introspect/attribution/gradient.h"
 
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"

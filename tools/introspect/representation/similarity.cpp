@@ -1,4 +1,4 @@
-#include "tools/introspect/similarity.h"
+#include "tools/introspect/representation/similarity.h"
 
 #include <cmath>
 #include <vector>

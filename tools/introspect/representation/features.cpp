@@ -1,4 +1,4 @@
-#include "tools/introspect/features.h"
+#include "tools/introspect/representation/features.h"
 
 #include <algorithm>
 #include <cmath>

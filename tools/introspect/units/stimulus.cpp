@@ -1,4 +1,4 @@
-#include "tools/introspect/stimulus.h"
+#include "tools/introspect/units/stimulus.h"
 
 #include <algorithm>
 #include <cmath>

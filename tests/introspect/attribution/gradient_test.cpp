@@ -1,12 +1,12 @@
 // Saliency, SmoothGrad, Grad-CAM, capture and units on networks whose answers are known.
-#include "tools/introspect/attribution.h"
+#include "tools/introspect/attribution/gradient.h"
 
 #include <gtest/gtest.h>
 
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
 #include "tools/introspect/capture.h"
-#include "tools/introspect/units.h"
+#include "tools/introspect/units/excitation.h"
 
 namespace strata::introspect {
 namespace {
