@@ -29,7 +29,7 @@ OkLab to_oklab(const Colour& colour);
 Colour from_oklab(const OkLab& lab);
 
 enum class ColourMap { sequential, diverging };
-// What a map is for zero of a diverging scale, and the colour of values that are not numbers.
+// The diverging map's colour of zero, and the colour of what is not a number.
 inline constexpr Colour neutral{1, 1, 1}, not_a_number{0.8, 0.8, 0.8};
 
 // `t` in [0, 1] from the low end to the high one, clipped; 1/2 is the diverging map's neutral.
@@ -38,7 +38,7 @@ Colour colour_at(ColourMap map, double t);
 // The values that the ends of a colour map stand for.
 struct Range {
   double low = 0, high = 1;
-  // Diverging where it reaches below zero; it must then be symmetric (see symmetric_range).
+  // Diverging where it reaches below zero; white is zero when the range is symmetric.
   ColourMap map() const { return low < 0 ? ColourMap::diverging : ColourMap::sequential; }
   Colour colour(double value) const;
 };
