@@ -199,32 +199,4 @@ TsneResult tsne(const Tensor& x, const TsneOptions& options, const Tensor& start
   return result;
 }
 
-double trustworthiness(const Tensor& x, const Tensor& map, int k) {
-  int64_t n = x.size(0);
-  auto far = squared_distances(x), near = squared_distances(map);
-  auto order = [n](const std::vector<double>& distances, int64_t i) {
-    std::vector<int64_t> index;
-    for (int64_t j = 0; j < n; ++j) {
-      if (j != i) index.push_back(j);
-    }
-    const double* row = &distances[static_cast<size_t>(i * n)];
-    std::stable_sort(index.begin(), index.end(),
-                     [&](int64_t a, int64_t b) { return row[a] < row[b]; });
-    return index;
-  };
-  double penalty = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    auto original = order(far, i), mapped = order(near, i);
-    std::vector<int64_t> rank(static_cast<size_t>(n));
-    for (size_t r = 0; r < original.size(); ++r)
-      rank[static_cast<size_t>(original[r])] = static_cast<int64_t>(r) + 1;
-    for (int j = 0; j < k; ++j) {
-      penalty += static_cast<double>(
-          std::max<int64_t>(0, rank[static_cast<size_t>(mapped[static_cast<size_t>(j)])] - k));
-    }
-  }
-  double count = static_cast<double>(n);
-  return 1 - 2 * penalty / (count * k * (2 * count - 3 * k - 1));
-}
-
 }  // namespace strata::introspect

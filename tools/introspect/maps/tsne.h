@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/tensor/tensor.h"
+#include "tools/introspect/maps/quality.h"
 
 namespace strata::introspect {
 
@@ -33,9 +34,5 @@ std::vector<double> tsne_affinities(const Tensor& x, double perplexity);
 // Gradient of KL at y [N, 2] and the divergence itself.
 std::vector<double> tsne_gradient(const std::vector<double>& affinities,
                                   const std::vector<double>& y, double* divergence);
-
-// Share of the k nearest neighbours in the map that were neighbours in x, corrected for rank
-// (Venna and Kaski 2001); 1 is perfect.
-double trustworthiness(const Tensor& x, const Tensor& map, int k = 10);
 
 }  // namespace strata::introspect
