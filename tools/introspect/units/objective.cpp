@@ -22,8 +22,10 @@ Tensor at_place(const Tensor& activation, const Place& place, const std::string&
     return activation.select(1, position(place.row, activation.size(1), layer));
   }
   if (activation.rank() != 4) {
-    fail("objective", Caller{}, "the activation '{}' is {}; expected [N, H, W, C], [N, T, C] or "
-         "[N, C]", layer, describe(activation));
+    fail("objective", Caller{},
+         "the activation '{}' is {}; expected [N, H, W, C], [N, T, C] or "
+         "[N, C]",
+         layer, describe(activation));
   }
   return activation.select(1, position(place.row, activation.size(1), layer))
       .select(1, position(place.column, activation.size(2), layer));
@@ -128,8 +130,10 @@ Objective diversity(std::string layer, int64_t group) {
             Tensor a = vectors(seen[layer], Place::everywhere(), layer);
             int64_t n = a.size(0), size = group == 0 ? n : group;
             if (size < 2 || n % size != 0) {
-              fail("diversity", Caller{}, "{} images do not make groups of {}, which must be at "
-                   "least 2", n, size);
+              fail("diversity", Caller{},
+                   "{} images do not make groups of {}, which must be at "
+                   "least 2",
+                   n, size);
             }
             Tensor gram = matmul(a.transpose(1, 2), a).reshape({n / size, size, -1});
             Tensor styles = gram / (norm(gram, {2}, true) + 1e-12);

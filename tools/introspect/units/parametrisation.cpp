@@ -64,8 +64,8 @@ Tensor fourier_basis(int64_t n, DType dtype) {
     bool alone = periods == 0 || 2 * periods == n;  // no sine beside it
     double scale = std::sqrt((alone ? 1.0 : 2.0) / static_cast<double>(n));
     for (int64_t i = 0; i < n; ++i) {
-      double angle = 2 * std::numbers::pi * static_cast<double>(periods * i % n) /
-                     static_cast<double>(n);
+      double angle =
+          2 * std::numbers::pi * static_cast<double>(periods * i % n) / static_cast<double>(n);
       bool cosine = k % 2 == 1 || k == 0;
       values.push_back(scale * (cosine ? std::cos(angle) : std::sin(angle)));
     }

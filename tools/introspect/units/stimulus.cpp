@@ -2,81 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
-#include "tools/introspect/linear_algebra.h"
+#include "tools/introspect/units/redirected.h"
 
 namespace strata::introspect {
 namespace {
 
-// 1 / max(frequency, 1)^decay over the plane of coefficients, [H, W, 1].
-Tensor frequency_prior(int64_t height, int64_t width, double decay) {
-  std::vector<float> scale;
-  for (int64_t y = 0; y < height; ++y) {
-    for (int64_t x = 0; x < width; ++x) {
-      double frequency = std::hypot(static_cast<double>(y), static_cast<double>(x));
-      scale.push_back(static_cast<float>(1 / std::pow(std::max(1.0, frequency), decay)));
-    }
-  }
-  return from_vector(scale, {height, width, 1});
-}
-
-// The differentiable way from coefficients [U, H, W, C] to pixels in [0, 1].
-class Painter {
+// Adam (Kingma and Ba 2015) on one tensor, rising.
+class Adam {
  public:
-  Painter(const StimulusSpace& space, double decay)
-      : space_(space),
-        rows_(cosine_basis(space.height)),
-        columns_(cosine_basis(space.width)),
-        prior_(frequency_prior(space.height, space.width, decay) *
-               std::sqrt(static_cast<double>(space.height * space.width))) {}
-
-  Tensor paint(const Tensor& coefficients) const {
-    Tensor waves = coefficients * prior_;
-    // y' = R' Z C for each image and channel, as two products over the axes H and W.
-    Tensor plane = waves.permute({0, 3, 1, 2});  // [U, C, H, W]
-    plane = matmul(matmul(rows_.transpose(0, 1), plane), columns_);
-    Tensor image = plane.permute({0, 2, 3, 1});
-    if (space_.colour.defined()) image = matmul(image, space_.colour.transpose(0, 1));
-    return sigmoid(image);
-  }
-
-  // Coefficients that paint `images` (up to clipping into (0.02, 0.98)).
-  Tensor coefficients_of(const Tensor& images) const {
-    Tensor p = clamp(images, 0.02, 0.98);
-    Tensor image = log(p / (1.0 - p));
-    if (space_.colour.defined()) {
-      image = matmul(image, inverse(space_.colour).to(image.dtype()).transpose(0, 1));
-    }
-    Tensor plane = image.permute({0, 3, 1, 2});
-    plane = matmul(matmul(rows_, plane), columns_.transpose(0, 1));
-    return (plane.permute({0, 2, 3, 1}) / prior_).contiguous();
-  }
-
- private:
-  const StimulusSpace& space_;
-  Tensor rows_, columns_, prior_;
-};
-
-Tensor normalized(const Tensor& pixels, const StimulusSpace& space) {
-  return (pixels - space.mean) / space.deviation;
-}
-
-// Mean absolute difference of neighbours, by image: [U].
-Tensor total_variation(const Tensor& images) {
-  int64_t h = images.size(1), w = images.size(2);
-  Tensor down = abs(images.slice(1, 1, h) - images.slice(1, 0, h - 1));
-  Tensor across = abs(images.slice(2, 1, w) - images.slice(2, 0, w - 1));
-  return mean(down, {1, 2, 3}) + mean(across, {1, 2, 3});
-}
-
-// Adam on one tensor, rising.
-class Ascent {
- public:
-  Ascent(const Tensor& x, double rate)
-      : rate_(rate), first_(zeros_like(x)), second_(zeros_like(x)) {}
+  Adam(const Tensor& x, double rate) : rate_(rate), first_(zeros_like(x)), second_(zeros_like(x)) {}
   void step(const Tensor& x, const Tensor& gradient) {
     NoGrad off;
     ++count_;
@@ -92,68 +29,112 @@ class Ascent {
   Tensor first_, second_;
 };
 
+// |x|_2 of each image, [N, 1, 1, 1].
+Tensor length(const Tensor& x) { return norm(x, {1, 2, 3}, true) + 1e-30; }
+
+// A step of `rate` radii in the steepest direction of the ball's norm, then back into the ball
+// (projected ascent). On a linear function the l2 ball's answer is approached by a factor of
+// 1 + rate each step.
+void step_in_ball(const Tensor& x, const Tensor& gradient, const StimulusOptions& o) {
+  NoGrad off;
+  if (o.range == Range::max_ball) {
+    copy_(x, clamp(x + sign(gradient) * (o.learning_rate * o.radius), -o.radius, o.radius));
+    return;
+  }
+  Tensor next = x + gradient / length(gradient) * (o.learning_rate * o.radius);
+  copy_(x, next * minimum(ones({1}, x.dtype()), o.radius / length(next)));
+}
+
+// The image a set of numbers stands for, as shown and as the model sees it.
+struct Canvas {
+  Canvas(const StimulusSpace& space, const StimulusOptions& options)
+      : space(space),
+        ball(options.range != Range::pixels),
+        painter(space, ball ? Basis::pixels : options.basis, options.decay, options.dtype) {}
+  Tensor image(const Tensor& numbers) const { return ball ? numbers : painter.paint(numbers); }
+  Tensor input(const Tensor& image) const { return ball ? image : normalised(image, space); }
+  Tensor numbers_of(const Tensor& image) const {
+    return ball ? image.to(painter.dtype()).clone() : painter.coefficients_of(image);
+  }
+
+  const StimulusSpace& space;
+  bool ball;
+  Painter painter;
+};
+
+Tensor starting_numbers(const Canvas& canvas, int64_t count, const StimulusOptions& options,
+                        const Tensor& start, Generator& generator) {
+  const StimulusSpace& space = canvas.space;
+  Dims shape{count, space.height, space.width, space.channels};
+  if (!start.defined()) return randn(shape, 0, 0.1, options.dtype, &generator);
+  if (start.shape() != shape) {
+    fail("optimal_stimuli", Caller{}, "the start {} does not have the shape [{},{},{},{}]",
+         describe(start), count, space.height, space.width, space.channels);
+  }
+  return canvas.numbers_of(start.detach());
+}
+
+// The sum of the images' values less what they pay for total variation. Every image climbs at its
+// own scale, since Adam divides by the size of its gradients; the price follows the values' scale.
+Tensor paid(const Tensor& value, const Tensor& image, const StimulusOptions& options) {
+  Tensor objective = sum(value);
+  if (options.total_variation == 0) return objective;
+  double size = std::max(1.0, sum(abs(value)).item() / static_cast<double>(image.size(0)));
+  return objective - sum(total_variation(image)) * (options.total_variation * size);
+}
+
+Tensor redirected_gradient(const std::function<Tensor()>& objective, const Tensor& numbers) {
+  Tensor top;
+  Tape tape([&] { top = objective(); });
+  Tensor found = propagate(tape, top, ones_like(top), {numbers}, redirected_relu())[0];
+  return found.defined() ? found : zeros_like(numbers);
+}
+
 }  // namespace
 
-Tensor cosine_basis(int64_t n, DType dtype) {
-  std::vector<double> values;
-  for (int64_t k = 0; k < n; ++k) {
-    double scale = std::sqrt((k == 0 ? 1.0 : 2.0) / static_cast<double>(n));
-    for (int64_t i = 0; i < n; ++i) {
-      values.push_back(scale * std::cos(std::numbers::pi * (static_cast<double>(i) + 0.5) *
-                                        static_cast<double>(k) / static_cast<double>(n)));
-    }
+Tensor total_variation(const Tensor& images) {
+  int64_t h = images.size(1), w = images.size(2);
+  Tensor variation = zeros({images.size(0)}, images.dtype());
+  if (h > 1) {
+    Tensor down = abs(images.slice(1, 1, h) - images.slice(1, 0, h - 1));
+    variation = variation + mean(down, {1, 2, 3});
   }
-  return from_vector(values, {n, n}).to(dtype);
+  if (w > 1) {
+    Tensor across = abs(images.slice(2, 1, w) - images.slice(2, 0, w - 1));
+    variation = variation + mean(across, {1, 2, 3});
+  }
+  return variation;
 }
 
-StimulusSpace stimulus_space(const Tensor& images, const Tensor& mean_of, const Tensor& deviation) {
-  NoGrad off;
-  StimulusSpace space{images.size(1), images.size(2), images.size(3), mean_of, deviation, {}};
-  Tensor pixels = images.reshape({-1, space.channels});
-  pixels = pixels - mean(pixels, {0});
-  int64_t c = space.channels;
-  Tensor covariance =
-      matmul(pixels.transpose(0, 1), pixels) / static_cast<double>(pixels.size(0)) + eye(c) * 1e-4;
-  // The symmetric square root, scaled to keep the size of a step.
-  EigenPairs pairs = symmetric_eigen(covariance);
-  Tensor roots = sqrt(from_vector(pairs.values, {c}));
-  Tensor root = matmul(pairs.vectors * roots, pairs.vectors.transpose(0, 1));
-  space.colour = (root * (static_cast<double>(c) / sum(roots).item())).to(DType::f32);
-  return space;
-}
-
-Stimulus optimal_stimuli(const std::function<Tensor(const Tensor&)>& response,
-                         const StimulusSpace& space, int64_t units, const StimulusOptions& options,
-                         const Tensor& start) {
+Stimulus optimal_stimuli(const Response& response, const StimulusSpace& space, int64_t count,
+                         const StimulusOptions& options, const Tensor& start) {
   EnableGrad on;
-  Painter painter(space, options.decay);
+  Canvas canvas(space, options);
   Generator generator(options.seed);
-  Dims shape{units, space.height, space.width, space.channels};
-  Tensor coefficients = start.defined() ? painter.coefficients_of(start)
-                                        : randn(shape, 0, 0.1, DType::f32, &generator);
-  coefficients = coefficients.detach();
-  coefficients.set_requires_grad();
-  Ascent ascent(coefficients, options.learning_rate);
+  Tensor numbers = starting_numbers(canvas, count, options, start, generator).detach();
+  numbers.set_requires_grad();
+  Transform change{options.jitter, options.scale, options.rotation};
+  Adam adam(numbers, options.learning_rate);
   for (int step = 0; step < options.steps; ++step) {
-    Tensor pixels = painter.paint(coefficients), seen = pixels;
-    if (options.jitter > 0) {
-      auto shift = randint(-options.jitter, options.jitter + 1, {2}, DType::i64, &generator)
-                       .to_vector<int64_t>();
-      seen = roll(pixels, {shift[0], shift[1]}, {1, 2});
+    auto objective = [&] {
+      Tensor image = canvas.image(numbers);
+      Tensor value = response(canvas.input(transformed(image, change, generator)));
+      return paid(value, image, options);
+    };
+    Tensor gradient = step < options.redirected_steps ? redirected_gradient(objective, numbers)
+                                                      : grad(objective(), numbers);
+    if (canvas.ball) {
+      step_in_ball(numbers, gradient, options);
+      continue;
     }
-    Tensor value = response(normalized(seen, space));
-    // Every unit climbs at its own scale: Adam divides by the size of its gradients.
-    Tensor objective =
-        sum(value) - sum(total_variation(pixels)) * options.total_variation *
-                         std::max(1.0, sum(abs(value)).item() / static_cast<double>(units));
-    ascent.step(coefficients, grad(objective, coefficients));
+    adam.step(numbers, gradient);
     NoGrad off;
-    mul_(coefficients, 1 - options.shrink);
+    mul_(numbers, 1 - options.shrink);
   }
   NoGrad off;
   Stimulus result;
-  result.images = painter.paint(coefficients);
-  result.activation = response(normalized(result.images, space)).to_vector<double>();
+  result.images = canvas.image(numbers).detach();
+  result.activation = response(canvas.input(result.images)).to_vector<double>();
   return result;
 }
 

@@ -35,8 +35,9 @@ double uniform(double range, Generator& generator) {
 
 Tensor sample_bilinear(const Tensor& images, const Tensor& places) {
   if (images.rank() != 4 || places.rank() != 3 || places.size(2) != 2) {
-    fail("sample_bilinear", Caller{}, "images {} and places {} must be [N, H, W, C] and [H', W', 2]",
-         describe(images), describe(places));
+    fail("sample_bilinear", Caller{},
+         "images {} and places {} must be [N, H, W, C] and [H', W', 2]", describe(images),
+         describe(places));
   }
   int64_t height = images.size(1), width = images.size(2);
   Tensor top, left, down, right;
