@@ -25,6 +25,23 @@ Tensor as_tensor(const M& matrix) {
   return out;
 }
 
+template <class T>
+Tensor basis_of(const Tensor& x) {
+  auto values = x.to_vector<T>();
+  Eigen::MatrixX<T> columns = Eigen::Map<RowMajor<T>>(values.data(), x.size(0), x.size(1));
+  Eigen::HouseholderQR<Eigen::MatrixX<T>> qr(columns);
+  Eigen::MatrixX<T> q = qr.householderQ() * Eigen::MatrixX<T>::Identity(x.size(0), x.size(1));
+  return as_tensor(q);
+}
+
+Eigen::MatrixXd matrix_of(const char* op, const Tensor& x) {
+  if (x.rank() != 2) fail(op, Caller{}, "{} is not a matrix", describe(x));
+  auto values = x.to_vector<double>();
+  return Eigen::Map<RowMajor<double>>(values.data(), x.size(0), x.size(1));
+}
+
+std::vector<double> as_vector(const Eigen::VectorXd& v) { return {v.data(), v.data() + v.size()}; }
+
 std::vector<double> descending(const Eigen::VectorXd& ascending) {
   std::vector<double> values(ascending.data(), ascending.data() + ascending.size());
   std::reverse(values.begin(), values.end());
@@ -46,16 +63,34 @@ std::vector<double> symmetric_eigenvalues(const Tensor& matrix) {
 }
 
 Tensor orthonormal_basis(const Tensor& x) {
-  auto values = x.to_vector<float>();
-  Eigen::MatrixXf columns = Eigen::Map<RowMajor<float>>(values.data(), x.size(0), x.size(1));
-  Eigen::HouseholderQR<Eigen::MatrixXf> qr(columns);
-  Eigen::MatrixXf q = qr.householderQ() * Eigen::MatrixXf::Identity(x.size(0), x.size(1));
-  return as_tensor(q);
+  return x.dtype() == DType::f64 ? basis_of<double>(x) : basis_of<float>(x);
 }
 
 Tensor inverse(const Tensor& matrix) {
   Eigen::MatrixXd result = square_matrix("inverse", matrix).inverse();
   return as_tensor(result);
+}
+
+Tensor inverse_positive(const Tensor& matrix) {
+  Eigen::LLT<Eigen::MatrixXd> cholesky(square_matrix("inverse_positive", matrix));
+  if (cholesky.info() != Eigen::Success) {
+    fail("inverse_positive", Caller{}, "{} is not positive definite", describe(matrix));
+  }
+  Eigen::MatrixXd result =
+      cholesky.solve(Eigen::MatrixXd::Identity(matrix.size(0), matrix.size(0)));
+  return as_tensor(result);
+}
+
+ThinSvd thin_svd(const Tensor& x) {
+  Eigen::BDCSVD<Eigen::MatrixXd> svd(matrix_of("thin_svd", x),
+                                     Eigen::ComputeThinU | Eigen::ComputeThinV);
+  return {as_tensor(Eigen::MatrixXd(svd.matrixU())), as_vector(svd.singularValues()),
+          as_tensor(Eigen::MatrixXd(svd.matrixV()))};
+}
+
+std::vector<double> singular_values(const Tensor& x) {
+  return as_vector(
+      Eigen::BDCSVD<Eigen::MatrixXd>(matrix_of("singular_values", x)).singularValues());
 }
 
 }  // namespace strata::introspect

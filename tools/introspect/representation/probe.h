@@ -1,18 +1,21 @@
-// Linear probes (Alain and Bengio 2016): how much of a factor a layer shows to a linear reader.
+// Linear probes (Alain and Bengio 2016, "Understanding intermediate layers using linear classifier
+// probes"): how much of a factor a layer shows to a linear reader.
 //
-// A probe is multinomial logistic regression with an L2 penalty,
-//   min_W  -1/n sum_i log softmax(x_i W + b)[y_i] + l2/2 |W|^2,
-// strictly convex in W, so its optimum is unique and a probe is a measurement, not another training
-// run. Solved by accelerated gradient descent with restarts (Nesterov 1983; O'Donoghue and Candes
-// 2012), step 1/L with L = lambda_max(X'X/n)/2 + l2. Several factors of the same features are
-// solved together. Cost a step: 4 n D K FLOPs for K classes of all factors.
+// A probe is the optimum of an L2-regularised multinomial logistic regression (logistic.h), unique,
+// so it is a measurement and not another training run. Several factors of the same features are
+// solved together. Read an accuracy between `chance`, the best constant answer, and `ceiling`, what
+// a reader that knows how the data was made can reach.
+//
+// On the features below a network's own linear head, the loss of the probe is no larger than the
+// network's, up to the penalty: a low probe there says that the probe is regularised, not that the
+// head is overworked.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "engine/tensor/tensor.h"
+#include "tools/introspect/representation/logistic.h"
 
 namespace strata::introspect {
 
@@ -20,26 +23,33 @@ struct ProbeTask {
   std::string name;
   int64_t classes = 0;
   std::vector<int64_t> train, validation;  // labels of the rows of the two feature matrices
+  double ceiling = 1;                      // accuracy of the Bayes-optimal reader, where known
 };
-struct ProbeOptions {
-  double l2 = 1e-2;
-  int max_iterations = 200;
-  double tolerance = 1e-4;  // stop when no entry of the gradient is larger
-};
+using ProbeOptions = LogisticOptions;
 struct ProbeResult {
   std::string name;
   double train_accuracy = 0, validation_accuracy = 0;
-  double train_loss = 0;  // without the penalty
-  double chance = 0;      // of the best constant answer on the validation labels
-  double gradient = 0;    // largest entry at the end
+  double train_loss = 0;       // nats, without the penalty
+  double validation_loss = 0;  // nats; infinite if a class was not among the training labels
+  double chance = 0;           // of the best constant answer on the validation labels
+  double ceiling = 1;
+  double gradient = 0;  // Euclidean norm at the end
   int iterations = 0;
   Tensor weight, bias;  // [D, classes], [classes]
+
+  // (accuracy - chance) / (ceiling - chance): 0 for a constant answer, 1 for the best there is.
+  double normalised_accuracy() const;
+  // Half the width of the 95 % interval of the validation accuracy of m rows (normal
+  // approximation).
+  double margin(int64_t m) const;
 };
 
-// train [n, D], validation [m, D], f32 or f64. `start` (optional, for tests): W and b of every task
-// side by side, [D + 1, K].
+// train [n, D], validation [m, D], f32 or f64. `start`: see fit_logistic.
 std::vector<ProbeResult> fit_probes(const Tensor& train, const Tensor& validation,
                                     const std::vector<ProbeTask>& tasks,
                                     const ProbeOptions& options = {}, const Tensor& start = {});
+
+// Share of the most frequent label.
+double chance_of(const std::vector<int64_t>& labels);
 
 }  // namespace strata::introspect

@@ -1,0 +1,281 @@
+#include "tools/introspect/representation/logistic.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "engine/autograd/autograd.h"
+#include "engine/ops.h"
+#include "kernels/common/parallel.h"
+#include "kernels/common/vec_math.h"
+#include "tools/introspect/linear_algebra.h"
+#include "tools/introspect/representation/lbfgs.h"
+
+namespace strata::introspect {
+namespace {
+
+constexpr int64_t rows_a_chunk = 256, widest_gram = 2048;
+
+// One label set as it is solved: with the classes that have examples (all, if the bias is
+// penalised), its parameters a row a class, [W' b].
+struct Problem {
+  int64_t all_classes;
+  std::vector<int64_t> present;  // classes that take part
+  std::vector<int64_t> labels;   // as positions in `present`
+  Lbfgs search;
+  int64_t classes() const { return static_cast<int64_t>(present.size()); }
+};
+
+std::vector<int64_t> classes_present(const LabelSet& set, bool all) {
+  std::vector<char> seen(static_cast<size_t>(set.classes), all);
+  for (int64_t y : set.labels) seen[static_cast<size_t>(y)] = 1;
+  std::vector<int64_t> present;
+  for (int64_t c = 0; c < set.classes; ++c) {
+    if (seen[static_cast<size_t>(c)]) present.push_back(c);
+  }
+  return present;
+}
+
+// Takes the mean out of the biases, which changes no probability.
+void centre_bias(std::vector<double>& parameters, int64_t classes) {
+  size_t width = parameters.size() / static_cast<size_t>(classes);
+  double total = 0;
+  for (size_t at = width - 1; at < parameters.size(); at += width) total += parameters[at];
+  for (size_t at = width - 1; at < parameters.size(); at += width) {
+    parameters[at] -= total / static_cast<double>(classes);
+  }
+}
+
+Problem problem_of(const LabelSet& set, int64_t width, const Tensor& start, Lbfgs::Metric metric,
+                   const LogisticOptions& options) {
+  auto present = classes_present(set, options.bias_l2 > 0);
+  std::vector<int64_t> position(static_cast<size_t>(set.classes), -1), labels;
+  for (size_t c = 0; c < present.size(); ++c) {
+    position[static_cast<size_t>(present[c])] = static_cast<int64_t>(c);
+  }
+  for (int64_t y : set.labels) labels.push_back(position[static_cast<size_t>(y)]);
+  auto classes = static_cast<int64_t>(present.size());
+  std::vector<double> first(static_cast<size_t>(classes * width), 0.0);
+  if (start.defined()) {
+    Tensor rows = index_select(start.transpose(0, 1), 0, from_vector(present, {classes}));
+    first = rows.to_vector<double>();
+  }
+  if (options.bias_l2 == 0) centre_bias(first, classes);
+  return {set.classes, std::move(present), std::move(labels), Lbfgs(first, std::move(metric))};
+}
+
+// Turns the logits of one label set, columns `first` to `first + classes` of [n, K] without their
+// bias, into (softmax - one-hot) / n, and returns the mean loss.
+template <class T>
+double residuals(const Tensor& logits, int64_t first, const std::vector<int64_t>& labels,
+                 const std::vector<T>& bias) {
+  int64_t n = logits.size(0), width = logits.size(1);
+  auto classes = static_cast<int64_t>(bias.size());
+  T* values = logits.data<T>();
+  std::vector<double> partial(static_cast<size_t>((n + rows_a_chunk - 1) / rows_a_chunk), 0.0);
+  parallel_chunks(n, rows_a_chunk, [&](int64_t chunk, int64_t begin, int64_t end) {
+    double loss = 0;
+    for (int64_t i = begin; i < end; ++i) {
+      T* row = values + i * width + first;
+      int64_t label = labels[static_cast<size_t>(i)];
+      T top = -std::numeric_limits<T>::infinity(), sum = 0;
+      for (int64_t k = 0; k < classes; ++k) {
+        row[k] += bias[static_cast<size_t>(k)];
+        top = std::max(top, row[k]);
+      }
+      T own = row[label] - top;
+#pragma omp simd reduction(+ : sum)
+      for (int64_t k = 0; k < classes; ++k) {
+        row[k] = math::exp(row[k] - top);
+        sum += row[k];
+      }
+      loss += std::log(static_cast<double>(sum)) - static_cast<double>(own);
+      T scale = 1 / (sum * static_cast<T>(n));
+      for (int64_t k = 0; k < classes; ++k) row[k] *= scale;
+      row[label] -= static_cast<T>(1) / static_cast<T>(n);
+    }
+    partial[static_cast<size_t>(chunk)] = loss;
+  });
+  return std::accumulate(partial.begin(), partial.end(), 0.0) / static_cast<double>(n);
+}
+
+double residuals(const Tensor& logits, int64_t first, const Problem& p) {
+  size_t width = p.search.trial().size() / p.present.size();
+  std::vector<double> bias;
+  for (size_t c = 1; c <= p.present.size(); ++c) bias.push_back(p.search.trial()[c * width - 1]);
+  if (logits.dtype() == DType::f64) return residuals<double>(logits, first, p.labels, bias);
+  return residuals<float>(logits, first, p.labels, {bias.begin(), bias.end()});
+}
+
+// Adds the penalty's gradient to `gradient` and returns its value.
+double penalise(std::vector<double>& gradient, const std::vector<double>& parameters, size_t width,
+                const LogisticOptions& options) {
+  double value = 0;
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    double strength = (i + 1) % width == 0 ? options.bias_l2 : options.l2;
+    gradient[i] += strength * parameters[i];
+    value += strength / 2 * parameters[i] * parameters[i];
+  }
+  return value;
+}
+
+// Value and gradient of every problem in `active` at its trial point, by two products for all.
+void evaluate(const Tensor& x, const std::vector<Problem*>& active,
+              const LogisticOptions& options) {
+  int64_t width = x.size(1) + 1, rows = 0;
+  std::vector<Tensor> parts;
+  for (Problem* p : active) {
+    parts.push_back(from_vector(p->search.trial(), {p->classes(), width}));
+    rows += p->classes();
+  }
+  Tensor weights = concatenate(parts).slice(1, 0, width - 1).to(x.dtype()).contiguous();
+  Tensor logits = linear(x, weights);
+  std::vector<double> losses;
+  int64_t first = 0;
+  for (Problem* p : active) {
+    losses.push_back(residuals(logits, first, *p));
+    first += p->classes();
+  }
+  Tensor bias_gradient = sum(logits, {0}).reshape({rows, 1});
+  Tensor gradients = concatenate({matmul(logits.transpose(0, 1), x), bias_gradient}, 1);
+  first = 0;
+  for (size_t i = 0; i < active.size(); ++i) {
+    Problem& p = *active[i];
+    auto gradient = gradients.slice(0, first, first + p.classes()).to_vector<double>();
+    double penalty = penalise(gradient, p.search.trial(), static_cast<size_t>(width), options);
+    p.search.tell(losses[i] + penalty, std::move(gradient));
+    first += p.classes();
+  }
+}
+
+// The inverse of the Hessian at W = 0 (on what sums to 0 over the classes), applied a class at a
+// time.
+Lbfgs::Metric metric_of(const Tensor& x, double classes, const LogisticOptions& options) {
+  int64_t n = x.size(0), d = x.size(1);
+  double scale = 1 / (classes * static_cast<double>(n));
+  double rounding = x.dtype() == DType::f64 ? 1e-14 : 1e-7;
+  Tensor squares = sum(square(x), {0}).to(DType::f64) * scale;
+  Tensor penalties = full({d + 1}, options.l2, DType::f64);
+  fill_(penalties.slice(0, d, d + 1), options.bias_l2);
+  penalties = penalties + rounding * sum(squares).item();
+  Tensor one = full({1}, 1 / classes, DType::f64);
+  if (d > widest_gram) {
+    Tensor diagonal = reciprocal(concatenate({squares, one}) + penalties);
+    return [diagonal, d](const std::vector<double>& v) {
+      return (from_vector(v, {-1, d + 1}) * diagonal).to_vector<double>();
+    };
+  }
+  Tensor gram = matmul(x.transpose(0, 1), x).to(DType::f64) * scale;
+  Tensor sums = sum(x, {0}).to(DType::f64).reshape({d, 1}) * scale;
+  Tensor bordered = concatenate(
+      {concatenate({gram, sums}, 1), concatenate({sums, one.reshape({1, 1})}).transpose(0, 1)});
+  Tensor inverse = inverse_positive(bordered + eye(d + 1, DType::f64) * penalties);
+  return [inverse, d](const std::vector<double>& v) {
+    auto rows = static_cast<int64_t>(v.size()) / (d + 1);
+    return matmul(from_vector(v, {rows, d + 1}), inverse).to_vector<double>();
+  };
+}
+
+LogisticFit result_of(const Problem& p, const Tensor& x, const LogisticOptions& options) {
+  int64_t d = x.size(1);
+  auto parameters = p.search.point();
+  std::vector<double> nothing(parameters.size(), 0.0);
+  double penalty = penalise(nothing, parameters, static_cast<size_t>(d + 1), options);
+  if (options.bias_l2 == 0) centre_bias(parameters, p.classes());
+  Tensor rows = from_vector(parameters, {p.classes(), d + 1});
+  Tensor weight = zeros({p.all_classes, d}, DType::f64);
+  Tensor bias = full({p.all_classes}, -std::numeric_limits<double>::infinity(), DType::f64);
+  for (int64_t c = 0; c < p.classes(); ++c) {
+    int64_t to = p.present[static_cast<size_t>(c)];
+    copy_(weight.select(0, to), rows.select(0, c).slice(0, 0, d));
+    copy_(bias.slice(0, to, to + 1), rows.select(0, c).slice(0, d, d + 1));
+  }
+  return {weight.transpose(0, 1).contiguous().to(x.dtype()),
+          bias.to(x.dtype()),
+          p.search.value() - penalty,
+          p.search.value(),
+          p.search.gradient_norm(),
+          p.search.steps()};
+}
+
+void check(const Tensor& x, const std::vector<LabelSet>& sets, const LogisticOptions& options,
+           const Tensor& start) {
+  if (x.rank() != 2 || x.size(0) < 1 || (x.dtype() != DType::f32 && x.dtype() != DType::f64)) {
+    fail("fit_logistic", Caller{}, "features {} must be f32 or f64 [n, D] with n at least 1",
+         describe(x));
+  }
+  if (!(options.l2 > 0) || options.bias_l2 < 0) {
+    fail("fit_logistic", Caller{},
+         "l2 is {} and bias_l2 {}; without l2 above 0 there need not be an optimum (classes that a "
+         "plane separates have none), and bias_l2 is at least 0",
+         options.l2, options.bias_l2);
+  }
+  int64_t total = 0;
+  for (const LabelSet& set : sets) {
+    total += set.classes;
+    auto in_range = [&](int64_t y) { return y >= 0 && y < set.classes; };
+    if (static_cast<int64_t>(set.labels.size()) != x.size(0) ||
+        !std::all_of(set.labels.begin(), set.labels.end(), in_range)) {
+      fail("fit_logistic", Caller{}, "labels must be {} numbers from 0 to {}, one a row of {}",
+           x.size(0), set.classes - 1, describe(x));
+    }
+  }
+  if (start.defined() && start.shape() != Dims{x.size(1) + 1, total}) {
+    fail("fit_logistic", Caller{}, "start {} must be [D + 1, K] = [{}, {}]", describe(start),
+         x.size(1) + 1, total);
+  }
+}
+
+}  // namespace
+
+std::vector<LogisticFit> fit_logistic(const Tensor& features, const std::vector<LabelSet>& sets,
+                                      const LogisticOptions& options, const Tensor& start) {
+  NoGrad off;
+  check(features, sets, options, start);
+  if (sets.empty()) return {};
+  Tensor x = features.contiguous();
+  int64_t total = 0;
+  for (const LabelSet& set : sets) total += set.classes;
+  auto metric =
+      metric_of(x, static_cast<double>(total) / static_cast<double>(sets.size()), options);
+  std::vector<Problem> problems;
+  int64_t first = 0;
+  for (const LabelSet& set : sets) {
+    Tensor mine = start.defined() ? start.slice(1, first, first + set.classes) : Tensor();
+    problems.push_back(problem_of(set, x.size(1) + 1, mine, metric, options));
+    first += set.classes;
+  }
+  while (true) {
+    std::vector<Problem*> active;
+    for (Problem& p : problems) {
+      const Lbfgs& s = p.search;
+      if (s.gradient_norm() >= options.tolerance && s.steps() < options.max_iterations &&
+          !s.stalled()) {
+        active.push_back(&p);
+      }
+    }
+    if (active.empty()) break;
+    evaluate(x, active, options);
+  }
+  std::vector<LogisticFit> fits;
+  for (const Problem& p : problems) fits.push_back(result_of(p, x, options));
+  return fits;
+}
+
+double log_loss(const Tensor& logits, const std::vector<int64_t>& labels) {
+  NoGrad off;
+  Tensor target = from_vector(labels, {static_cast<int64_t>(labels.size())});
+  return cross_entropy(logits.to(DType::f64), target).item();
+}
+
+double accuracy(const Tensor& logits, const std::vector<int64_t>& labels) {
+  NoGrad off;
+  if (labels.empty()) return 0;
+  auto answers = argmax(logits, 1).to_vector<int64_t>();
+  int64_t right = 0;
+  for (size_t i = 0; i < answers.size(); ++i) right += answers[i] == labels[i];
+  return static_cast<double>(right) / static_cast<double>(answers.size());
+}
+
+}  // namespace strata::introspect
