@@ -28,7 +28,7 @@ GptBlock::GptBlock(const GptOptions& options)
 }
 
 Tensor GptBlock::forward(const Tensor& x) {
-  Tensor attended = x + dropout_(attention_(norm1_(x)));
+  Tensor attended = named("middle", x + dropout_(attention_(norm1_(x))));
   return attended + dropout_(mlp_(norm2_(attended)));
 }
 

@@ -7,6 +7,7 @@
 //   layer                 result           parameters         multiply-adds a token
 //   token, position       [N, T, C]        V C + T C
 //   blocks.i.attention    [N, T, C]        4 C^2 + 4 C        4 C^2 + 2 T C
+//   blocks.i.middle       [N, T, C]        (the stream between attention and mlp)
 //   blocks.i.mlp          [N, T, C]        8 C^2 + 5 C        8 C^2
 //   blocks.i.norm1, norm2                  4 C
 //   norm                  [N, T, C]        2 C
