@@ -1,0 +1,375 @@
+#include "tools/introspect/attribution/relevance.h"
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+
+#include "engine/ops.h"
+
+namespace strata::introspect {
+namespace {
+
+enum class Kind {
+  linear,      // by a rule for linear ops
+  sum,         // linear in all inputs together: in proportion
+  carry,       // moves values
+  pass,        // elementwise
+  product,     // of two activations, or by a constant
+  quotient,    // to what is divided
+  norm,        // of rows, with a deviation
+  batch_norm,  // see the header
+};
+
+const std::map<std::string_view, Kind>& kinds() {
+  static const auto* table = [] {
+    auto* kinds = new std::map<std::string_view, Kind>;
+    auto all = [&](Kind kind, std::initializer_list<std::string_view> ops) {
+      for (std::string_view op : ops) (*kinds)[op] = kind;
+    };
+    all(Kind::linear,
+        {"conv2d", "conv1d", "conv_transpose2d", "conv_transpose1d", "linear", "matmul"});
+    all(Kind::sum,
+        {"add", "sub", "mean", "sum", "cumsum", "avg_pool2d", "avg_pool1d", "adaptive_avg_pool2d",
+         "global_avg_pool2d", "index_add", "scatter_add", "upsample_bilinear2d"});
+    all(Kind::carry, {"reshape",
+                      "permute",
+                      "transpose",
+                      "slice",
+                      "select",
+                      "expand",
+                      "unsqueeze",
+                      "squeeze",
+                      "flip",
+                      "to_dtype",
+                      "contiguous",
+                      "clone",
+                      "to_device",
+                      "concatenate",
+                      "pad",
+                      "gather",
+                      "index_select",
+                      "embedding",
+                      "scatter",
+                      "where",
+                      "max_pool2d",
+                      "max_pool1d",
+                      "max_pool2d_with_switches",
+                      "adaptive_max_pool2d",
+                      "max_unpool2d",
+                      "upsample_nearest2d",
+                      "max",
+                      "min",
+                      "maximum",
+                      "minimum"});
+    all(Kind::pass,
+        {"relu", "leaky_relu", "elu", "softplus", "silu", "gelu", "gelu_tanh", "tanh", "sigmoid",
+         "erf", "hard_sigmoid", "hard_swish", "clamp", "neg", "abs", "square", "sqrt", "dropout"});
+    all(Kind::product, {"mul"});
+    all(Kind::quotient, {"div"});
+    all(Kind::norm, {"layer_norm", "rms_norm"});
+    all(Kind::batch_norm, {"batch_norm"});
+    return kinds;
+  }();
+  return *table;
+}
+
+bool is_linear(std::string_view op) {
+  auto found = kinds().find(op);
+  return found != kinds().end() && found->second == Kind::linear;
+}
+
+// Whether `x` is the result of a sigmoid or a softmax, seen through views and masks.
+bool is_gate(const Tape& tape, const Tensor& x) {
+  static const std::set<std::string_view> views = {
+      "reshape", "permute", "transpose", "slice",    "select",
+      "expand",  "squeeze", "unsqueeze", "to_dtype", "contiguous"};
+  Tensor value = x;
+  while (value.requires_grad()) {
+    int at = tape.find(value.node().get());
+    if (at < 0) return false;
+    const Step& step = tape.steps()[static_cast<size_t>(at)];
+    std::string_view op = step.op;
+    if (op == "sigmoid" || op == "hard_sigmoid" || op == "softmax") return true;
+    if (op != "where" && !views.count(op)) return false;
+    value = step.inputs[op == "where" ? 1 : 0];
+  }
+  return false;
+}
+
+// Depth of each linear op of the tape below `sources`, by position: see LinearPlace.
+std::map<int, int> linear_depths(const Tape& tape, const std::vector<Tensor>& sources) {
+  std::unordered_map<const Node*, int> before;
+  for (const Tensor& source : sources) before[source.node().get()] = 0;
+  std::map<int, int> depths;
+  for (size_t i = 0; i < tape.steps().size(); ++i) {
+    const Step& step = tape.steps()[i];
+    int depth = -1;
+    for (const Tensor& input : step.inputs) {
+      if (!input.defined() || !input.requires_grad()) continue;
+      auto found = before.find(input.node().get());
+      if (found != before.end()) depth = std::max(depth, found->second);
+    }
+    if (depth < 0 || !step.out.requires_grad()) continue;
+    bool linear = is_linear(step.op);
+    if (linear) depths[static_cast<int>(i)] = depth;
+    auto& after = before[step.out.node().get()];
+    after = std::max(after, depth + (linear ? 1 : 0));
+  }
+  return depths;
+}
+
+// A batch norm that goes into the op before it.
+struct Folded {
+  Tensor scale, shift, normed;
+};
+
+class Propagation {
+ public:
+  Propagation(const Tape& tape, const RelevanceOptions& options, const std::vector<Tensor>& sources)
+      : tape_(tape), options_(options), depths_(linear_depths(tape, sources)) {
+    for (auto& [at, depth] : depths_) deepest_ = std::max(deepest_, depth);
+    for (const Step& step : tape.steps()) {
+      for (const Tensor& input : step.inputs) {
+        if (input.defined() && input.requires_grad()) ++uses_[input.node().get()];
+      }
+    }
+  }
+
+  Gradients visit(const Visit& visit, const Tensor& relevance) {
+    double absorbed = 0;
+    Gradients shares = distribute(visit, relevance, &absorbed);
+    double received = sum(relevance).item(), passed = 0;
+    for (size_t i = 0; i < shares.size(); ++i) {
+      if (visit.needs(i) && shares[i].defined()) passed += sum(shares[i]).item();
+    }
+    balance.push_back({visit.node().name, visit.node().at, received, passed, absorbed});
+    return shares;
+  }
+
+  std::vector<RelevanceBalance> balance;
+
+ private:
+  Gradients distribute(const Visit& visit, const Tensor& relevance, double* absorbed) {
+    const char* op = visit.node().name;
+    if (auto own = options_.rules.find(std::string_view(op)); own != options_.rules.end()) {
+      return own->second(visit, relevance);
+    }
+    auto found = kinds().find(op);
+    if (found == kinds().end()) refuse(visit, "is an op that no rule covers");
+    bool both = visit.needs(0) && visit.needs(1);
+    switch (found->second) {
+      case Kind::linear:
+        return both ? product(visit, relevance, absorbed) : linear(visit, relevance, absorbed);
+      case Kind::sum:
+        return in_proportion(visit, relevance, absorbed);
+      case Kind::carry:
+        return carry(visit, relevance, absorbed);
+      case Kind::pass:
+        return {relevance};
+      case Kind::product:
+        return both ? product(visit, relevance, absorbed) : hand_on(visit, relevance);
+      case Kind::quotient:
+        if (!visit.needs(0) || visit.step().inputs.size() < 2) {
+          refuse(visit, "divides a constant by what the input leads to");
+        }
+        return {relevance};
+      case Kind::norm:
+        return norm(visit, relevance, absorbed);
+      case Kind::batch_norm:
+        return batch_norm(visit, relevance, absorbed);
+    }
+    return {};
+  }
+
+  [[noreturn]] static void refuse(const Visit& visit, const char* why) {
+    fail(
+        "relevance_propagation", visit.node().at,
+        "'{}' {}. Give it one in options.rules[\"{}\"], or ask from scores that come before it, or "
+        "for a layer that comes after it",
+        visit.node().name, why, visit.node().name);
+  }
+
+  Gradients linear(const Visit& visit, const Tensor& relevance, double* absorbed) {
+    LinearStep step(visit);
+    auto norm = folded_.find(visit.position());
+    if (norm != folded_.end()) {
+      step.fold(norm->second.scale, norm->second.shift, norm->second.normed);
+    }
+    if (options_.bias == Bias::distributed) step.distribute_bias();
+    auto depth = depths_.find(visit.position());
+    LinearPlace place{visit.node().name, depth == depths_.end() ? 0 : depth->second, deepest_};
+    Shares shares = options_.composite(place)(step, relevance);
+    *absorbed = shares.absorbed;
+    Gradients gradients(2);
+    gradients[visit.needs(0) ? 0 : 1] = shares.input;
+    return gradients;
+  }
+
+  // For an op that is linear in all inputs needed at once; what is not theirs in the result is
+  // constant.
+  Gradients in_proportion(const Visit& visit, const Tensor& relevance, double* absorbed) {
+    const Step& step = visit.step();
+    Tensor contributed = contribution(visit);
+    Tensor whole = options_.bias == Bias::distributed ? contributed : step.out.detach();
+    Tensor ratio = stabilised_ratio(relevance, whole, options_.epsilon);
+    *absorbed = sum(relevance - ratio * contributed).item();
+    Gradients shares = visit.vjp(ratio);
+    for (size_t i = 0; i < shares.size(); ++i) {
+      if (shares[i].defined()) shares[i] = shares[i] * step.inputs[i].detach();
+    }
+    return shares;
+  }
+
+  // The linear part of the result, by the transpose of its transpose.
+  static Tensor contribution(const Visit& visit) {
+    const Step& step = visit.step();
+    EnableGrad on;
+    Tensor point = zeros_like(step.out.detach()).set_requires_grad();
+    Gradients transposed = visit.vjp(point);
+    std::vector<Tensor> outputs, values;
+    for (size_t i = 0; i < transposed.size(); ++i) {
+      if (!transposed[i].defined()) continue;
+      outputs.push_back(transposed[i]);
+      values.push_back(step.inputs[i].detach());
+    }
+    return grad(outputs, {point}, values)[0];
+  }
+
+  static Gradients carry(const Visit& visit, const Tensor& relevance, double* absorbed) {
+    Gradients shares = visit.vjp(relevance);
+    double passed = 0;
+    for (auto& share : shares) passed += share.defined() ? sum(share).item() : 0;
+    *absorbed = sum(relevance).item() - passed;  // what constants supplied
+    return shares;
+  }
+
+  static Gradients hand_on(const Visit& visit, const Tensor& relevance) {
+    Gradients shares(2);
+    shares[visit.needs(0) ? 0 : 1] = relevance;
+    return shares;
+  }
+
+  Gradients product(const Visit& visit, const Tensor& relevance, double* absorbed) {
+    const Step& step = visit.step();
+    bool gate0 = is_gate(tape_, step.inputs[0]), gate1 = is_gate(tape_, step.inputs[1]);
+    if (gate0 != gate1) {
+      Visit signal(tape_, Ref<Node>(step.out.node()), {gate1, gate0});
+      return in_proportion(signal, relevance, absorbed);
+    }
+    Tensor contributed = contribution(Visit(tape_, Ref<Node>(step.out.node()), {true, false}));
+    Tensor whole = options_.bias == Bias::distributed ? contributed : step.out.detach();
+    Tensor ratio = stabilised_ratio(relevance, whole, options_.epsilon);
+    *absorbed = sum(relevance - ratio * contributed).item();
+    Gradients shares = visit.vjp(ratio);
+    for (size_t i = 0; i < 2; ++i) shares[i] = shares[i] * step.inputs[i].detach() * 0.5;
+    return shares;
+  }
+
+  // out = (x - mean) r scale + shift with r = 1 / deviation held fixed; without mean for RMS norm.
+  Gradients norm(const Visit& visit, const Tensor& relevance, double* absorbed) {
+    const Step& step = visit.step();
+    const auto& saved = visit.node().saved;
+    Tensor x = step.inputs[0].detach(), out = step.out.detach();
+    Dims rows = x.shape();
+    rows[-1] = 1;
+    Tensor slope = saved[3].tensor.to(x.dtype()).reshape(rows);
+    if (step.inputs[1].defined()) slope = slope * step.inputs[1].detach();
+    bool centred = saved[2].tensor.defined();
+    Tensor centre = centred ? x - mean(x, {-1}, true) : x;
+    Tensor contributed = centre * slope;
+    Tensor whole = options_.bias == Bias::distributed ? contributed : out;
+    Tensor ratio = stabilised_ratio(relevance, whole, options_.epsilon);
+    *absorbed = sum(relevance - ratio * contributed).item();
+    Tensor back = ratio * slope;
+    return {x * (centred ? back - mean(back, {-1}, true) : back)};
+  }
+
+  Gradients batch_norm(const Visit& visit, const Tensor& relevance, double* absorbed) {
+    const Step& step = visit.step();
+    Tensor stats = visit.node().saved[3].tensor, out = step.out.detach();
+    Tensor scale = stats.select(0, 1).to(out.dtype());
+    if (step.inputs[1].defined()) scale = scale * step.inputs[1].detach();
+    Tensor slope = visit.vjp(ones_like(out))[0];
+    if (max(abs(slope - scale)).item() > 1e-3 * max(abs(scale)).item()) {
+      fail("relevance_propagation", visit.node().at,
+           "batch_norm uses the batch's own statistics, so each example's score depends on the "
+           "others; put the model in eval mode");
+    }
+    Tensor shift = neg(stats.select(0, 0).to(out.dtype()) * scale);
+    if (step.inputs[2].defined()) shift = shift + step.inputs[2].detach();
+    int before = producer(step.inputs[0]);
+    if (before >= 0) {
+      folded_[before] = {scale, shift, out};
+      return {relevance};
+    }
+    Tensor contributed = step.inputs[0].detach() * scale;
+    Tensor whole = options_.bias == Bias::distributed ? contributed : out;
+    Tensor ratio = stabilised_ratio(relevance, whole, options_.epsilon);
+    *absorbed = sum(relevance - ratio * contributed).item();
+    return {ratio * contributed};
+  }
+
+  // Position of the convolution or product whose only use is `x` (conv1d squeezes an axis), or -1.
+  int producer(const Tensor& x) const {
+    Tensor value = x;
+    while (value.requires_grad() && uses_.at(value.node().get()) == 1) {
+      int at = tape_.find(value.node().get());
+      if (at < 0 || options_.rules.count(value.node()->name)) return -1;
+      const Step& step = tape_.steps()[static_cast<size_t>(at)];
+      std::string_view op = step.op;
+      if (op == "conv2d" || op == "conv1d" || op == "linear") return at;
+      if (op != "squeeze") return -1;
+      value = step.inputs[0];
+    }
+    return -1;
+  }
+
+  const Tape& tape_;
+  const RelevanceOptions& options_;
+  std::map<int, int> depths_;  // by position on the tape
+  int deepest_ = 0;
+  std::unordered_map<const Node*, int> uses_;
+  std::map<int, Folded> folded_;  // by position of the op they go into
+};
+
+}  // namespace
+
+Relevance relevance_propagation(const Scores& model, const Tensor& x,
+                                const std::vector<int64_t>& target,
+                                const RelevanceOptions& options) {
+  Tensor input = x.detach(), scores;
+  bool floating = is_float(x.dtype());
+  if (floating) input.set_requires_grad();
+  if (!floating && options.layers.empty()) {
+    fail("relevance_propagation", Caller{},
+         "x {} is integers, which carry no relevance; name a layer in options.layers, as the "
+         "embedding",
+         describe(x));
+  }
+  Watch watch(options.layers);
+  Tape tape([&] { scores = model(input); });
+
+  std::vector<Tensor> wanted;
+  if (floating) wanted.push_back(input);
+  for (auto& layer : options.layers) {
+    wanted.insert(wanted.end(), watch[layer].begin(), watch[layer].end());
+  }
+  Propagation propagation(tape, options, wanted);
+  Rules rules{.otherwise = [&](const Visit& visit, const Tensor& r) {
+    return propagation.visit(visit, r);
+  }};
+  Tensor seed = one_hot_seed(scores, target) * scores.detach();
+  std::vector<Tensor> received = propagate(tape, scores, seed, wanted, rules);
+
+  Relevance relevance;
+  auto next = received.begin();
+  if (floating) relevance.input = *next++;
+  for (auto& layer : options.layers) {
+    auto& uses = relevance.layers[layer];
+    for (size_t i = 0; i < watch[layer].size(); ++i) uses.push_back(*next++);
+  }
+  relevance.balance = std::move(propagation.balance);
+  return relevance;
+}
+
+}  // namespace strata::introspect
