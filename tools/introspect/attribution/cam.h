@@ -44,8 +44,8 @@ struct PerturbedCamOptions {
   // Score-CAM: weights through a softmax over the channels, as the paper's pseudocode has it,
   // instead of the increases of its equation 6.
   bool softmax = false;
-  Tensor baseline;  // Score-CAM: in place of what a mask hides; undefined: 0. Broadcasts to x.
-  PassLimit limit;
+  Tensor baseline = {};  // Score-CAM: in place of what a mask hides; undefined: 0. Broadcasts to x.
+  PassLimit limit = {};
 };
 // The masks are the channels, each example's scaled to [0, 1] and upsampled to the image; a channel
 // that is the same everywhere is a mask of 1, or of 0 if it is not positive.

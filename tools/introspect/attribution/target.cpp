@@ -90,11 +90,11 @@ int64_t examples_per_pass(const Scores& model, const Tensor& x, const PassLimit&
   int64_t examples = std::max<int64_t>(limit.examples, 1);
   if (limit.bytes == 0 || x.size(0) == 0) return examples;
   EnableGrad on;
-  Tensor one = x.slice(0, 0, 1).detach().clone().set_requires_grad();
   size_t before = memory::stats(x.device()).active;
+  Tensor one = x.slice(0, 0, 1).detach().clone().set_requires_grad();
   Tensor scores = model(one);
   size_t after = memory::stats(x.device()).active;
-  size_t each = 2 * std::max<size_t>(after > before ? after - before : 0, 1);
+  size_t each = 3 * std::max<size_t>(after > before ? after - before : 0, 1);
   return std::clamp<int64_t>(static_cast<int64_t>(limit.bytes / each), 1, examples);
 }
 

@@ -45,7 +45,8 @@ Scores channels_of(Scores model, std::string layer);
 struct PassLimit {
   int64_t examples = 64;
   // 0: no limit in bytes. Otherwise as many examples (at most `examples`, at least 1) as fit, a
-  // pass being taken to need twice what the graph of a forward pass holds, measured on one example.
+  // pass being taken to need three times what the graph of a forward pass holds, measured on one
+  // example.
   size_t bytes = 0;
 };
 int64_t examples_per_pass(const Scores& model, const Tensor& x, const PassLimit& limit);
