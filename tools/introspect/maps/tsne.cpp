@@ -2,117 +2,141 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
 #include "kernels/common/parallel.h"
-#include "tools/introspect/representation/features.h"
+#include "tools/introspect/maps/pca.h"
+#include "tools/introspect/maps/repulsion.h"
 
 namespace strata::introspect {
 namespace {
 
-// Squared Euclidean distances [N, N], f64, never negative.
-std::vector<double> squared_distances(const Tensor& x) {
-  NoGrad off;
-  int64_t n = x.size(0), d = x.size(1);
-  Tensor points = x.to(DType::f32).contiguous();
-  const float* data = points.data<float>();
-  std::vector<double> distances(static_cast<size_t>(n * n), 0.0);
-  parallel_for(n, 16, [&](int64_t begin, int64_t end) {
+constexpr double early_exaggeration = 12;
+// Where one method overtakes another on two cores (bench/introspect/tsne_bench.cpp).
+constexpr int64_t exact_up_to = 1000, tree_up_to = 30000;
+constexpr int64_t sample_rows = 512;
+
+using Points = std::vector<double>;  // [N, 2]
+
+// sum_j p_ij w_ij (y_i - y_j), and sum_ij p_ij log(p_ij / w_ij) where asked for.
+Points attraction(const SparseMatrix& p, const Points& y, double* divergence) {
+  Points force(y.size());
+  std::vector<double> rows(divergence ? y.size() / 2 : 0);
+  parallel_for(p.rows(), 32, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      for (int64_t j = 0; j < n; ++j) {
-        float total = 0;
-#pragma omp simd reduction(+ : total)
-        for (int64_t k = 0; k < d; ++k) {
-          float difference = data[i * d + k] - data[j * d + k];
-          total += difference * difference;
-        }
-        distances[static_cast<size_t>(i * n + j)] = static_cast<double>(total);
+      auto at = static_cast<size_t>(2 * i);
+      int64_t first = p.start[static_cast<size_t>(i)], last = p.start[static_cast<size_t>(i) + 1];
+      const double *value = p.value.data(), *points = y.data();
+      const int32_t* column = p.column.data();
+      double x0 = y[at], y0 = y[at + 1], fx = 0, fy = 0;
+#pragma omp simd reduction(+ : fx, fy)
+      for (int64_t e = first; e < last; ++e) {
+        double dx = x0 - points[2 * column[e]], dy = y0 - points[2 * column[e] + 1];
+        double pull = value[e] / (1 + dx * dx + dy * dy);
+        fx += pull * dx;
+        fy += pull * dy;
+      }
+      force[at] = fx, force[at + 1] = fy;
+      if (!divergence) continue;
+      for (int64_t e = first; e < last; ++e) {
+        double dx = x0 - points[2 * column[e]], dy = y0 - points[2 * column[e] + 1];
+        if (value[e] <= 0) continue;
+        rows[at / 2] += value[e] * (std::log(value[e]) + std::log1p(dx * dx + dy * dy));
       }
     }
   });
-  return distances;
+  if (divergence) {
+    *divergence = 0;
+    for (double row : rows) *divergence += row;
+  }
+  return force;
 }
 
-// Conditional probabilities of one row; the precision is found by bisection on the entropy.
-void fill_row(const double* distances, int64_t n, int64_t self, double entropy_wanted,
-              double* row) {
-  double low = 0, high = INFINITY, precision = 1, nearest = INFINITY;
-  for (int64_t j = 0; j < n; ++j) {
-    if (j != self) nearest = std::min(nearest, distances[j]);
-  }
-  double scale = 0;
-  for (int64_t j = 0; j < n; ++j) scale += distances[j];
-  if (scale > 0) precision = static_cast<double>(n) / scale;
-  for (int step = 0; step < 200; ++step) {
-    double sum = 0, weighted = 0;
-    for (int64_t j = 0; j < n; ++j) {
-      row[j] = j == self ? 0 : std::exp(-precision * (distances[j] - nearest));
-      sum += row[j];
-      weighted += row[j] * (distances[j] - nearest);
+double mass(const SparseMatrix& p) {
+  double total = 0;
+  for (double value : p.value) total += value;
+  return total;
+}
+
+// The gradient and the divergence, whichever way the repulsion is found.
+class Objective {
+ public:
+  Objective(const Tensor& x, const TsneOptions& options) : options_(options) {
+    int64_t n = x.size(0);
+    method = options.method;
+    if (method == TsneMethod::automatic) {
+      method = n <= exact_up_to  ? TsneMethod::exact
+               : n <= tree_up_to ? TsneMethod::barnes_hut
+                                 : TsneMethod::fft;
     }
-    double entropy = std::log(sum) + precision * weighted / sum;
-    for (int64_t j = 0; j < n; ++j) row[j] /= sum;
-    if (std::abs(entropy - entropy_wanted) < 1e-6) break;
-    if (entropy > entropy_wanted) {
-      low = precision;
-      precision = std::isinf(high) ? precision * 2 : (precision + high) / 2;
+    if (method == TsneMethod::exact) {
+      dense_ = tsne_affinities(x, options.perplexity);
     } else {
-      high = precision;
-      precision = (precision + low) / 2;
+      auto k = static_cast<int64_t>(3 * options.perplexity);
+      sparse_ = tsne_affinities(nearest_neighbours(x, std::min(k, n - 1)), options.perplexity);
     }
-    if (precision > 1e300 || precision < 1e-300) break;  // duplicates: no precision reaches it
   }
-}
 
-void check(const Tensor& x, double perplexity) {
-  if (x.rank() != 2 || x.size(0) < 4) {
-    fail("tsne", Caller{}, "{} must be [N, D] with N at least 4", describe(x));
+  Points gradient(const Points& y, double exaggeration, double* divergence) {
+    if (method == TsneMethod::exact) return tsne_gradient(dense_, y, divergence, exaggeration);
+    Points pull = attraction(sparse_, y, divergence);
+    Repulsion push = method == TsneMethod::fft ? grid_(y) : tree_repulsion(y, options_.theta);
+    if (divergence) *divergence += mass(sparse_) * std::log(push.z);
+    for (size_t i = 0; i < y.size(); ++i) {
+      pull[i] = 4 * (exaggeration * pull[i] - push.force[i] / push.z);
+    }
+    return pull;
   }
-  if (perplexity < 1 || perplexity * 3 > static_cast<double>(x.size(0) - 1)) {
-    fail("tsne", Caller{}, "perplexity {} needs 1 <= perplexity <= (N - 1) / 3 = {:.1f}",
-         perplexity, static_cast<double>(x.size(0) - 1) / 3);
-  }
-}
 
-std::vector<double> start_of(const Tensor& x, const Tensor& start) {
-  if (start.defined()) return start.to_vector<double>();
-  auto components = principal_components(x.to(DType::f32), 2);
-  auto y = project(x.to(DType::f32), components, false).to_vector<double>();
-  size_t width = components.variances.size();
-  double deviation = std::sqrt(std::max(components.variances[0], 1e-30));
-  std::vector<double> plane(static_cast<size_t>(x.size(0)) * 2, 0.0);
+  TsneMethod method;
+
+ private:
+  const TsneOptions& options_;
+  std::vector<double> dense_;
+  SparseMatrix sparse_;
+  GridRepulsion grid_{options_.nodes, options_.spacing};
+};
+
+Points start_of(const Tensor& x, const Tensor& start) {
+  if (start.defined()) {
+    if (start.shape() != Dims{x.size(0), 2}) {
+      fail("tsne", Caller{}, "the start {} of {} must be [N, 2]", describe(start), describe(x));
+    }
+    return start.to_vector<double>();
+  }
+  // A sample of wide data is enough to start from.
+  int64_t step = x.size(1) <= sample_rows ? 1 : (x.size(0) + sample_rows - 1) / sample_rows;
+  Tensor sample = x.slice(0, 0, x.size(0), step);
+  Pca pca = fit_pca(sample, std::min({int64_t{2}, sample.size(0) - 1, x.size(1)}));
+  Points scores = pca.transform(x).to_vector<double>();
+  auto width = pca.variances.size();
+  double deviation = std::sqrt(std::max(pca.variances[0], 1e-30));
+  Points plane(static_cast<size_t>(x.size(0)) * 2, 0.0);
   for (size_t i = 0; i < plane.size() / 2; ++i) {
-    for (size_t k = 0; k < width; ++k) plane[i * 2 + k] = y[i * width + k] / deviation * 1e-4;
+    for (size_t k = 0; k < width; ++k) {
+      plane[i * 2 + k] = scores[i * width + k] / deviation * 1e-4;
+    }
   }
   return plane;
 }
 
-}  // namespace
-
-std::vector<double> tsne_affinities(const Tensor& x, double perplexity) {
-  check(x, perplexity);
-  int64_t n = x.size(0);
-  auto distances = squared_distances(x);
-  std::vector<double> p(distances.size());
-  parallel_for(n, 4, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      fill_row(&distances[static_cast<size_t>(i * n)], n, i, std::log(perplexity),
-               &p[static_cast<size_t>(i * n)]);
-    }
-  });
-  for (int64_t i = 0; i < n; ++i) {
-    for (int64_t j = 0; j < i; ++j) {
-      auto a = static_cast<size_t>(i * n + j), b = static_cast<size_t>(j * n + i);
-      p[a] = p[b] = (p[a] + p[b]) / (2 * static_cast<double>(n));
-    }
+Tensor map_of(const Points& y) {
+  double n = static_cast<double>(y.size() / 2), mx = 0, my = 0;
+  for (size_t i = 0; i < y.size(); i += 2) mx += y[i] / n, my += y[i + 1] / n;
+  std::vector<float> map;
+  map.reserve(y.size());
+  for (size_t i = 0; i < y.size(); i += 2) {
+    map.push_back(static_cast<float>(y[i] - mx));
+    map.push_back(static_cast<float>(y[i + 1] - my));
   }
-  return p;
+  return from_vector(map, {static_cast<int64_t>(y.size() / 2), 2});
 }
 
+}  // namespace
+
 std::vector<double> tsne_gradient(const std::vector<double>& p, const std::vector<double>& y,
-                                  double* divergence) {
+                                  double* divergence, double exaggeration) {
   int64_t n = static_cast<int64_t>(y.size()) / 2;
   std::vector<double> px(static_cast<size_t>(n)), py(px);
   for (int64_t i = 0; i < n; ++i) {
@@ -158,44 +182,53 @@ std::vector<double> tsne_gradient(const std::vector<double>& p, const std::vecto
   }
   std::vector<double> gradient(y.size());
   for (size_t i = 0; i < static_cast<size_t>(n); ++i) {
-    gradient[2 * i] = 4 * (rows[i * 6] - rows[i * 6 + 2] / z);
-    gradient[2 * i + 1] = 4 * (rows[i * 6 + 1] - rows[i * 6 + 3] / z);
+    gradient[2 * i] = 4 * (exaggeration * rows[i * 6] - rows[i * 6 + 2] / z);
+    gradient[2 * i + 1] = 4 * (exaggeration * rows[i * 6 + 1] - rows[i * 6 + 3] / z);
   }
   return gradient;
 }
 
+double tsne_divergence(const SparseMatrix& affinities, const Tensor& map) {
+  if (map.shape() != Dims{affinities.rows(), 2}) {
+    fail("tsne_divergence", Caller{}, "{} is no map of {} points", describe(map),
+         affinities.rows());
+  }
+  Points y = map.to_vector<double>();
+  double divergence = 0;
+  attraction(affinities, y, &divergence);
+  return divergence + mass(affinities) * std::log(exact_repulsion(y).z);
+}
+
 TsneResult tsne(const Tensor& x, const TsneOptions& options, const Tensor& start) {
-  auto p = tsne_affinities(x, options.perplexity);
-  std::vector<double> y = start_of(x, start), velocity(y.size(), 0.0), gains(y.size(), 1.0);
+  if (x.rank() != 2 || x.size(0) < 4) {
+    fail("tsne", Caller{}, "{} must be [N, D] with N at least 4", describe(x));
+  }
+  Objective objective(x, options);
+  Points y = start_of(x, start), velocity(y.size(), 0.0), gains(y.size(), 1.0);
+  const Points origin = y;
   double n = static_cast<double>(x.size(0));
-  double rate = options.learning_rate > 0 ? options.learning_rate : std::max(50.0, n / 48);
-  for (double& value : p) value *= 12;
+  double rate = options.learning_rate > 0 ? options.learning_rate
+                                          : std::max(50.0, n / early_exaggeration / 4);
   for (int iteration = 0; iteration < options.iterations; ++iteration) {
-    if (iteration == options.exaggerated) {
-      for (double& value : p) value /= 12;
+    bool early = iteration < options.exaggerated;
+    if (options.on_frame && options.every > 0 && iteration % options.every == 0) {
+      options.on_frame(iteration, map_of(y));
     }
-    auto gradient = tsne_gradient(p, y, nullptr);
-    double momentum = iteration < options.exaggerated ? 0.5 : 0.8;
+    Points gradient = objective.gradient(y, early ? early_exaggeration : 1, nullptr);
+    double momentum = early ? 0.5 : 0.8;
     for (size_t i = 0; i < y.size(); ++i) {
-      bool agrees = (gradient[i] > 0) == (velocity[i] > 0);
-      gains[i] = std::max(0.01, agrees ? gains[i] * 0.8 : gains[i] + 0.2);
-      velocity[i] = momentum * velocity[i] - rate * gains[i] * gradient[i];
+      double slope = gradient[i] + options.anchor / n * (y[i] - origin[i]);
+      bool downhill = slope * velocity[i] < 0;
+      gains[i] = std::max(0.01, downhill ? gains[i] + 0.2 : gains[i] * 0.8);
+      velocity[i] = momentum * velocity[i] - rate * gains[i] * slope;
       y[i] += velocity[i];
     }
   }
-  if (options.iterations <= options.exaggerated) {
-    for (double& value : p) value /= 12;
-  }
   TsneResult result;
-  tsne_gradient(p, y, &result.divergence);
-  double mx = 0, my = 0;
-  for (size_t i = 0; i < y.size(); i += 2) mx += y[i] / n, my += y[i + 1] / n;
-  std::vector<float> map;
-  for (size_t i = 0; i < y.size(); i += 2) {
-    map.push_back(static_cast<float>(y[i] - mx));
-    map.push_back(static_cast<float>(y[i + 1] - my));
-  }
-  result.map = from_vector(map, {x.size(0), 2});
+  objective.gradient(y, 1, &result.divergence);
+  result.map = map_of(y);
+  result.method = objective.method;
+  if (options.on_frame && options.every > 0) options.on_frame(options.iterations, result.map);
   return result;
 }
 
