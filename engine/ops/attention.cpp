@@ -147,21 +147,30 @@ Tensor from_heads(const Tensor& x, const Problem& p) {
   return sum(rows.reshape({rows.size(0), rows.size(1), p.key_heads, group, p.size}), {3});
 }
 
-// softmax(scale q k^T + mask) with 0 in rows that see nothing.
-Tensor probabilities(const Problem& p, const Tensor& q, const Tensor& k, const Tensor& mask) {
+// scale q k^T + mask, minus infinity at keys that may not be seen.
+Tensor masked_scores(const Problem& p, const Tensor& q, const Tensor& k, const Tensor& mask) {
   DType compute = q.dtype();
   Tensor scores = matmul(q, k.transpose(2, 3)) * p.scale;
-  Tensor hidden = scalar(-std::numeric_limits<double>::infinity(), compute), largest;
+  Tensor hidden = scalar(-std::numeric_limits<double>::infinity(), compute);
   if (mask.defined() && mask.dtype() != DType::boolean) scores = scores + mask.to(compute);
   if (mask.defined() && mask.dtype() == DType::boolean) scores = where(mask, scores, hidden);
   if (p.causal)
     scores = where(tril_mask(p.queries, p.keys, p.keys - p.queries).to(q.device()), scores, hidden);
+  return scores;
+}
+
+// softmax(scale q k^T + mask) with 0 in rows that see nothing.
+Tensor probabilities(const Problem& p, const Tensor& q, const Tensor& k, const Tensor& mask) {
+  Tensor scores = masked_scores(p, q, k, mask);
+  bool all_see = !mask.defined() && !(p.causal && p.queries > p.keys);
+  if (all_see) return softmax(scores);
+  Tensor zero = scalar(0, scores.dtype()), sees;
   {
-    NoGrad off;  // the result does not depend on it
-    largest = clamp(max(scores, {-1}, true), -1e30, 1e30);
+    NoGrad off;
+    Tensor lowest = scalar(-std::numeric_limits<double>::infinity(), scores.dtype());
+    sees = not_equal(max(scores, {-1}, true), lowest);
   }
-  Tensor e = exp(scores - largest), total = sum(e, {-1}, true);
-  return e / where(equal(total, scalar(0, compute)), ones_like(total), total);
+  return where(sees, softmax(where(sees, scores, zero)), zero);
 }
 
 Gradients composed_gradient(const Problem& p, const Tensor& g, const Saved& s) {
