@@ -7,7 +7,7 @@
 
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
-#include "tools/introspect/attribution/forward_tape.h"
+#include "tools/introspect/attribution/dependence.h"
 
 namespace strata::introspect {
 namespace {
@@ -22,7 +22,7 @@ enum class Kind {
   other,
 };
 
-Kind kind_of(const TapeOp& op) {
+Kind kind_of(const DependentStep& op) {
   static const std::unordered_map<std::string, Kind> kinds = [] {
     std::unordered_map<std::string, Kind> all;
     for (auto name : {"add",
@@ -79,10 +79,10 @@ Kind kind_of(const TapeOp& op) {
     }
     return all;
   }();
-  auto found = kinds.find(op.name);
+  auto found = kinds.find(op.name());
   if (found == kinds.end() || op.switched) return Kind::other;
   bool bilinear = op.inputs.size() > 1 && op.varies[0] && op.varies[1];
-  if (op.name == "einsum") bilinear = op.varying() > 1;
+  if (op.name() == "einsum") bilinear = op.varying() > 1;
   if (found->second == Kind::product && bilinear) return Kind::other;
   if (found->second == Kind::norm && op.inputs.size() > 1 && op.varies[1]) return Kind::other;
   if (found->second == Kind::divided && op.varies.back()) return Kind::other;
@@ -106,13 +106,13 @@ struct Departure {
   std::vector<double> amount, noise;
   int64_t rest = 1;
 };
-Departure departure(const TapeOp& op, double rounding) {
+Departure departure(const DependentPass& pass, const DependentStep& op, double rounding) {
   NoGrad off;
   std::vector<Tensor> steps(op.inputs.size());
   for (size_t i = 0; i < op.inputs.size(); ++i) {
     if (op.varies[i]) steps[i] = exchanged(op.inputs[i].detach()) - op.inputs[i].detach();
   }
-  Tensor here = op.out.detach(), there = exchanged(here), line = linear_part(op, steps);
+  Tensor here = op.out.detach(), there = exchanged(here), line = linear_part(pass, op, steps);
   Departure result;
   result.amount = (there - here - line).to_vector<double>();
   result.noise = ((abs(there) + abs(here) + abs(line)) * rounding).to_vector<double>();
@@ -142,10 +142,10 @@ std::vector<double> cuts(const Departure& d, int64_t stretches, int64_t s, const
   return found;
 }
 
-void check_piecewise_linear(const ForwardTape& tape) {
+void check_piecewise_linear(const DependentPass& pass) {
   std::set<std::string> others;
-  for (const TapeOp& op : tape.ops) {
-    if (kind_of(op) == Kind::other) others.insert(op.name);
+  for (const DependentStep& op : pass.steps) {
+    if (kind_of(op) == Kind::other) others.insert(op.name());
   }
   if (others.empty()) return;
   fail("integrated_gradients", Caller{},
@@ -155,10 +155,10 @@ void check_piecewise_linear(const ForwardTape& tape) {
        fmt::join(others, ", "));
 }
 
-void check_inference(const ForwardTape& tape) {
-  for (const TapeOp& op : tape.ops) {
-    if (op.name != "batch_norm") continue;
-    Departure d = departure(op, 1e-5);
+void check_inference(const DependentPass& pass) {
+  for (const DependentStep& op : pass.steps) {
+    if (op.name() != "batch_norm") continue;
+    Departure d = departure(pass, op, 1e-5);
     for (size_t i = 0; i < d.amount.size(); ++i) {
       if (std::abs(d.amount[i]) <= d.noise[i] + 1e-9) continue;
       fail("integrated_gradients", op.at,
@@ -179,9 +179,9 @@ class Walk {
     size_t op = 0;  // among those that bend
   };
   std::vector<Stretch> examine(const std::vector<Pending>& batch, std::vector<Pending>* rest) {
-    ForwardTape tape = record_forward(model_, ends(batch));
-    Cutter limits = cutter(tape.scores.dtype());
-    std::vector<const TapeOp*> bending = this->bending(tape);
+    DependentPass pass = record_dependence(model_, ends(batch));
+    Cutter limits = cutter(pass.scores.dtype());
+    std::vector<const DependentStep*> bending = this->bending(pass);
     std::vector<bool> cut(batch.size(), false);
     size_t open = batch.size();
     for (size_t k = 0; k < bending.size() && open > 0; ++k) {
@@ -189,7 +189,7 @@ class Walk {
       bool any = false;
       for (size_t s = 0; s < batch.size(); ++s) any |= wanted(s);
       if (!any) continue;
-      Departure d = departure(*bending[k], limits.rounding);
+      Departure d = departure(pass, *bending[k], limits.rounding);
       size_t next = kind_of(*bending[k]) == Kind::bend ? k + 1 : k;
       for (size_t s = 0; s < batch.size(); ++s) {
         if (!wanted(s)) continue;
@@ -231,24 +231,24 @@ class Walk {
     return points_(examples, shares);
   }
 
-  std::vector<const TapeOp*> bending(const ForwardTape& tape) {
-    std::vector<const TapeOp*> found;
+  std::vector<const DependentStep*> bending(const DependentPass& pass) {
+    std::vector<const DependentStep*> found;
     std::vector<std::string> names;
     if (!checked_) {
-      check_piecewise_linear(tape);
-      check_inference(tape);
+      check_piecewise_linear(pass);
+      check_inference(pass);
     }
-    for (const TapeOp& op : tape.ops) {
+    for (const DependentStep& op : pass.steps) {
       Kind kind = kind_of(op);
       if (kind != Kind::bend && kind != Kind::bends) continue;
-      if (op.out.rank() == 0 || op.out.size(0) != tape.x.size(0)) {
+      if (op.out.rank() == 0 || op.out.size(0) != pass.x.size(0)) {
         fail("integrated_gradients", op.at,
              "the result {} of {} does not have the batch of {} examples as its first axis, so "
              "examples cannot be told apart",
-             describe(op.out), op.name, tape.x.size(0));
+             describe(op.out), op.name(), pass.x.size(0));
       }
       found.push_back(&op);
-      names.push_back(op.name);
+      names.push_back(op.name());
     }
     if (!checked_) names_ = names;
     checked_ = true;
