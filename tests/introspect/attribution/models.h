@@ -1,6 +1,7 @@
 // Models of which the attribution is known, and one network of each family.
 #pragma once
 
+#include <cmath>
 #include <vector>
 
 #include "tests/introspect/networks.h"
@@ -46,6 +47,16 @@ struct Family {
   const char* layer;  // used once
   bool piecewise_linear;
 };
+// The largest magnitude; NaN if there is one.
+inline double largest(const std::vector<double>& values) {
+  double most = 0;
+  for (double value : values) {
+    if (std::isnan(value)) return value;
+    most = std::max(most, std::abs(value));
+  }
+  return most;
+}
+
 inline std::vector<Family> families() {
   return {{"convolution", ConvNetwork{}, random({2, 8, 8, 2}, 1), "conv1", true},
           {"bent", BentNetwork{}, random({2, 8, 8, 2}, 5), "last", true},

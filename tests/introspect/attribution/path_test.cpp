@@ -23,12 +23,6 @@ using strata::test::vector_of;
 constexpr Quadrature rules[] = {Quadrature::gauss_legendre, Quadrature::midpoint,
                                 Quadrature::exact};
 
-double largest(const std::vector<double>& values) {
-  double most = 0;
-  for (double value : values) most = std::max(most, std::abs(value));
-  return most;
-}
-
 TEST(IntegratedGradients, EveryRuleIsExactOnALinearFunction) {
   LinearModel model;
   Tensor x = random({2, 4, 4, 2}, 1), baseline = random({4, 4, 2}, 2);
