@@ -161,21 +161,6 @@ std::vector<Tensor> propagate(const Tape& tape, const Tensor& output, const Tens
   return Walk(tape, rules, output.node(), wanted).run(seed, wanted);
 }
 
-Tensor one_hot_seed(const Tensor& scores, const std::vector<int64_t>& target) {
-  int64_t count = static_cast<int64_t>(target.size());
-  if (scores.rank() != 2 || scores.size(0) != count) {
-    fail("target", Caller{},
-         "the scores {} must be [N, classes] with one target for each of the N examples; {} given",
-         describe(scores), count);
-  }
-  for (int64_t index : target) {
-    if (index >= 0 && index < scores.size(1)) continue;
-    fail("target", Caller{}, "target {} is outside the {} classes of the scores {}", index,
-         scores.size(1), describe(scores));
-  }
-  return one_hot(from_vector(target, {count}), scores.size(1), scores.dtype());
-}
-
 Watch::Watch(std::vector<std::string> names)
     : names_(names),
       observer_(

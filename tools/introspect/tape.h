@@ -86,10 +86,6 @@ struct Rules {
 std::vector<Tensor> propagate(const Tape& tape, const Tensor& output, const Tensor& seed,
                               const std::vector<Tensor>& wanted, const Rules& rules = {});
 
-// The seed that asks for one score of each example: 1 at [n, target[n]], 0 elsewhere, in the shape
-// and type of `scores` [N, classes]. Errors: scores of another rank, targets that do not fit.
-Tensor one_hot_seed(const Tensor& scores, const std::vector<int64_t>& target);
-
 // Keeps the named activations of the passes run while it lives, each use of a name, and sees to it
 // that they want gradients also where the network's parameters do not.
 class Watch {

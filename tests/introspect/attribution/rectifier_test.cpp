@@ -158,9 +158,9 @@ TEST(Rectifier, RefusesWhatDoesNotFit) {
   ConvNetwork convolution;
   Tensor image = random({1, 8, 8, 2}, 9);
   EXPECT_FAILS(rectified_gradient(convolution, image, {3}, Rectifier::guided),
-               "target 3 is outside the 3 classes");
+               "target 3 is outside the 3 scores");
   EXPECT_FAILS(rectified_gradient(convolution, image, {0, 1}, Rectifier::guided),
-               "one target for each");
+               "do not match 2 targets");
   EXPECT_FAILS(project_unit(convolution, image, "conv1", 4), "has no unit 4");
   EXPECT_FAILS(project_unit(convolution, image, "conv1", 0, {64}), "place 64 is outside .* 64");
   EXPECT_FAILS(project_unit(convolution, image, "conv1", 0, {1, 2}), "2 places given for 1");

@@ -9,6 +9,7 @@
 #include "models/resnet.h"
 #include "tests/introspect/networks.h"
 #include "tests/support/expect.h"
+#include "tools/introspect/attribution/target.h"
 
 namespace strata::introspect {
 namespace {
@@ -41,8 +42,7 @@ double absorbed(const Relevance& r) {
   return all;
 }
 double score_of(const Scores& model, const Tensor& x, const std::vector<int64_t>& target) {
-  Tensor scores = model(x);
-  return sum(one_hot_seed(scores, target) * scores).item();
+  return sum(target_scores(model(x), target)).item();
 }
 
 // Every op hands on what it received, but for what it owns up to.
@@ -98,8 +98,7 @@ TEST(Relevance, WithoutBiasAndStabiliserItIsInputTimesGradient) {
   GraphNetwork graph;  // has none
   auto check = [](const Scores& net, const Tensor& x, const std::vector<int64_t>& target) {
     Tensor input = x.detach().set_requires_grad();
-    Tensor scores = net(input);
-    Tensor gradient = grad({scores}, {input}, {one_hot_seed(scores, target)})[0];
+    Tensor gradient = grad(sum(target_scores(net(input), target)), input);
     Relevance r = relevance_propagation(net, x, target,
                                         {.composite = everywhere(lrp_epsilon(0)), .epsilon = 0});
     EXPECT_LT(largest_difference(r.input, x * gradient), 1e-10);

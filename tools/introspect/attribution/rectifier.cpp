@@ -1,6 +1,7 @@
 #include "tools/introspect/attribution/rectifier.h"
 
 #include "engine/ops.h"
+#include "tools/introspect/attribution/target.h"
 #include "tools/introspect/tape.h"
 
 namespace strata::introspect {
@@ -37,9 +38,9 @@ void check_places(const std::vector<int64_t>& places, int64_t examples, int64_t 
 Tensor rectified_gradient(const Scores& model, const Tensor& x, const std::vector<int64_t>& target,
                           Rectifier rectifier) {
   Tensor input = x.detach().set_requires_grad(), scores;
-  Tape tape([&] { scores = model(input); });
+  Tape tape([&] { scores = target_scores(model(input), target); });
   int relus = 0;
-  Tensor signal = propagate(tape, scores, one_hot_seed(scores, target), {input},
+  Tensor signal = propagate(tape, scores, ones_like(scores.detach()), {input},
                             rectifier_rules(rectifier, relus))[0];
   if (relus == 0) {
     fail("rectified_gradient", Caller{},

@@ -22,8 +22,8 @@ namespace strata::introspect {
 
 enum class Rectifier { gradient, guided, deconvnet };
 
-// Signal at x, in its shape, for scores[n, target[n]] of each example. Errors: a model in which no
-// ReLU lies between x and the scores; targets that do not fit.
+// Signal at x, in its shape, for scores[n, target[n]] of each example (see target.h). Errors: a
+// model in which no ReLU lies between x and the scores; targets that do not fit.
 Tensor rectified_gradient(const Scores& model, const Tensor& x, const std::vector<int64_t>& target,
                           Rectifier rectifier);
 

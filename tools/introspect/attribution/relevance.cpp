@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "engine/ops.h"
+#include "tools/introspect/attribution/target.h"
 
 namespace strata::introspect {
 namespace {
@@ -286,17 +287,8 @@ class Propagation {
 
   Gradients batch_norm(const Visit& visit, const Tensor& relevance, double* absorbed) {
     const Step& step = visit.step();
-    Tensor stats = visit.node().saved[3].tensor, out = step.out.detach();
-    Tensor scale = stats.select(0, 1).to(out.dtype());
-    if (step.inputs[1].defined()) scale = scale * step.inputs[1].detach();
-    Tensor slope = visit.vjp(ones_like(out))[0];
-    if (max(abs(slope - scale)).item() > 1e-3 * max(abs(scale)).item()) {
-      fail("relevance_propagation", visit.node().at,
-           "batch_norm uses the batch's own statistics, so each example's score depends on the "
-           "others; put the model in eval mode");
-    }
-    Tensor shift = neg(stats.select(0, 0).to(out.dtype()) * scale);
-    if (step.inputs[2].defined()) shift = shift + step.inputs[2].detach();
+    Tensor out = step.out.detach();
+    auto [scale, shift] = fixed_batch_norm(visit, "relevance_propagation");
     int before = producer(step.inputs[0]);
     if (before >= 0) {
       folded_[before] = {scale, shift, out};
@@ -347,7 +339,7 @@ Relevance relevance_propagation(const Scores& model, const Tensor& x,
          describe(x));
   }
   Watch watch(options.layers);
-  Tape tape([&] { scores = model(input); });
+  Tape tape([&] { scores = target_scores(model(input), target); });
 
   std::vector<Tensor> wanted;
   if (floating) wanted.push_back(input);
@@ -358,8 +350,7 @@ Relevance relevance_propagation(const Scores& model, const Tensor& x,
   Rules rules{.otherwise = [&](const Visit& visit, const Tensor& r) {
     return propagation.visit(visit, r);
   }};
-  Tensor seed = one_hot_seed(scores, target) * scores.detach();
-  std::vector<Tensor> received = propagate(tape, scores, seed, wanted, rules);
+  std::vector<Tensor> received = propagate(tape, scores, scores.detach(), wanted, rules);
 
   Relevance relevance;
   auto next = received.begin();

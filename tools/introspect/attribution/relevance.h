@@ -58,9 +58,9 @@ struct Relevance {
   std::vector<RelevanceBalance> balance;              // from the output down
 };
 
-// Relevance of x, and of the named layers, for scores[n, target[n]]. The model must be in eval
-// mode. Errors: an op without a rule (named, with its line), a batch norm in training, targets
-// that do not fit, integer x without `layers`.
+// Relevance of x, and of the named layers, for scores[n, target[n]] (see target.h). The model must
+// be in eval mode. Errors: an op without a rule (named, with its line), a batch norm in training,
+// targets that do not fit, integer x without `layers`.
 Relevance relevance_propagation(const Scores& model, const Tensor& x,
                                 const std::vector<int64_t>& target,
                                 const RelevanceOptions& options = {});

@@ -92,6 +92,24 @@ Tensor LinearStep::forward(const Tensor& values, const Tensor& weights) const {
   return grad({with_weights(point, weights)[input_index_]}, {point}, {values})[0];
 }
 
+ChannelAffine fixed_batch_norm(const Visit& visit, const char* method) {
+  const Step& step = visit.step();
+  Tensor stats = visit.node().saved[3].tensor;  // mean and inverse deviation
+  DType dtype = step.out.dtype();
+  Tensor scale = stats.select(0, 1).to(dtype);
+  if (step.inputs[1].defined()) scale = scale * step.inputs[1].detach();
+  // The gradient of a sum is the scale; through a batch's own statistics it would be 0.
+  Tensor slope = visit.vjp(ones_like(step.out.detach()))[0];
+  if (max(abs(slope - scale)).item() > 1e-3 * max(abs(scale)).item()) {
+    fail(method, visit.node().at,
+         "batch_norm uses the batch's own statistics, so each example's score depends on the "
+         "others; put the model in eval mode");
+  }
+  Tensor shift = neg(stats.select(0, 0).to(dtype) * scale);
+  if (step.inputs[2].defined()) shift = shift + step.inputs[2].detach();
+  return {scale, shift};
+}
+
 Tensor stabilised_ratio(const Tensor& relevance, const Tensor& z, double epsilon) {
   Tensor zero = scalar(0, z.dtype()), side = scalar(epsilon, z.dtype());
   Tensor whole = epsilon > 0 ? z + where(less(z, zero), neg(side), side) : z;

@@ -88,6 +88,13 @@ Composite epsilon_gamma_box(double low, double high, double epsilon = 1e-6, doub
 Composite epsilon_plus(double epsilon = 1e-6, bool flat = false);
 Composite epsilon_alpha_beta(double epsilon = 1e-6, double alpha = 2, bool flat = false);
 
+// batch_norm with fixed statistics as out = in * scale + shift, both [C]. `method` asks; a batch
+// norm in training, whose result for an example depends on the others, is its error.
+struct ChannelAffine {
+  Tensor scale, shift;
+};
+ChannelAffine fixed_batch_norm(const Visit& visit, const char* method);
+
 // relevance / (z + epsilon sign(z)), 0 where the denominator is 0; sign(0) is 1.
 Tensor stabilised_ratio(const Tensor& relevance, const Tensor& z, double epsilon);
 
