@@ -13,8 +13,9 @@ namespace strata::introspect {
 // mean over T; [N, C] as it is.
 Tensor pooled_features(const Tensor& activation, int64_t grid = 4);
 
-// Mean and leading principal directions of x [N, D], f32, by randomised subspace iteration (Halko,
-// Martinsson and Tropp 2011). Deterministic.
+// Mean and leading principal directions of x [N, D], f32 or f64 (others become f32), by randomised
+// subspace iteration (Halko, Martinsson and Tropp 2011), or, with `iterations` 0, exactly, by the
+// eigenvectors of the covariance or of the Gram matrix, whichever is smaller. Deterministic.
 struct PrincipalComponents {
   Tensor mean;                    // [D]
   Tensor directions;              // [D, k], orthonormal columns
