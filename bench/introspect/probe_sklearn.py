@@ -103,7 +103,7 @@ def main():
             command.add_argument("probe_bench")
             command.add_argument("--rounds", type=int, default=5)
             command.add_argument("--threads", type=int, default=2)
-            command.add_argument("--our-tolerance", type=float, default=1e-5)
+            command.add_argument("--our-tolerance", type=float, default=1e-6)
         command.add_argument("features")
         command.add_argument("labels")
         if name == "make":

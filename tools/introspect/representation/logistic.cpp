@@ -3,19 +3,17 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
-#include "kernels/common/parallel.h"
-#include "kernels/common/vec_math.h"
 #include "tools/introspect/linear_algebra.h"
 #include "tools/introspect/representation/lbfgs.h"
+#include "tools/introspect/representation/logistic_pass.h"
 
 namespace strata::introspect {
 namespace {
 
-constexpr int64_t rows_a_chunk = 256, widest_gram = 2048;
+constexpr int64_t widest_gram = 2048;
 
 // One label set as it is solved: with the classes that have examples (all, if the bias is
 // penalised), its parameters a row a class, [W' b].
@@ -65,49 +63,6 @@ Problem problem_of(const LabelSet& set, int64_t width, const Tensor& start, Lbfg
   return {set.classes, std::move(present), std::move(labels), Lbfgs(first, std::move(metric))};
 }
 
-// Turns the logits of one label set, columns `first` to `first + classes` of [n, K] without their
-// bias, into (softmax - one-hot) / n, and returns the mean loss.
-template <class T>
-double residuals(const Tensor& logits, int64_t first, const std::vector<int64_t>& labels,
-                 const std::vector<T>& bias) {
-  int64_t n = logits.size(0), width = logits.size(1);
-  auto classes = static_cast<int64_t>(bias.size());
-  T* values = logits.data<T>();
-  std::vector<double> partial(static_cast<size_t>((n + rows_a_chunk - 1) / rows_a_chunk), 0.0);
-  parallel_chunks(n, rows_a_chunk, [&](int64_t chunk, int64_t begin, int64_t end) {
-    double loss = 0;
-    for (int64_t i = begin; i < end; ++i) {
-      T* row = values + i * width + first;
-      int64_t label = labels[static_cast<size_t>(i)];
-      T top = -std::numeric_limits<T>::infinity(), sum = 0;
-      for (int64_t k = 0; k < classes; ++k) {
-        row[k] += bias[static_cast<size_t>(k)];
-        top = std::max(top, row[k]);
-      }
-      T own = row[label] - top;
-#pragma omp simd reduction(+ : sum)
-      for (int64_t k = 0; k < classes; ++k) {
-        row[k] = math::exp(row[k] - top);
-        sum += row[k];
-      }
-      loss += std::log(static_cast<double>(sum)) - static_cast<double>(own);
-      T scale = 1 / (sum * static_cast<T>(n));
-      for (int64_t k = 0; k < classes; ++k) row[k] *= scale;
-      row[label] -= static_cast<T>(1) / static_cast<T>(n);
-    }
-    partial[static_cast<size_t>(chunk)] = loss;
-  });
-  return std::accumulate(partial.begin(), partial.end(), 0.0) / static_cast<double>(n);
-}
-
-double residuals(const Tensor& logits, int64_t first, const Problem& p) {
-  size_t width = p.search.trial().size() / p.present.size();
-  std::vector<double> bias;
-  for (size_t c = 1; c <= p.present.size(); ++c) bias.push_back(p.search.trial()[c * width - 1]);
-  if (logits.dtype() == DType::f64) return residuals<double>(logits, first, p.labels, bias);
-  return residuals<float>(logits, first, p.labels, {bias.begin(), bias.end()});
-}
-
 // Adds the penalty's gradient to `gradient` and returns its value.
 double penalise(std::vector<double>& gradient, const std::vector<double>& parameters, size_t width,
                 const LogisticOptions& options) {
@@ -120,32 +75,25 @@ double penalise(std::vector<double>& gradient, const std::vector<double>& parame
   return value;
 }
 
-// Value and gradient of every problem in `active` at its trial point, by two products for all.
+// Tells every problem in `active` value and gradient at its trial point, by one pass for all.
 void evaluate(const Tensor& x, const std::vector<Problem*>& active,
               const LogisticOptions& options) {
-  int64_t width = x.size(1) + 1, rows = 0;
-  std::vector<Tensor> parts;
+  std::vector<PassLabels> sets;
+  std::vector<double> weights;
   for (Problem* p : active) {
-    parts.push_back(from_vector(p->search.trial(), {p->classes(), width}));
-    rows += p->classes();
+    sets.push_back({p->classes(), p->labels.data()});
+    weights.insert(weights.end(), p->search.trial().begin(), p->search.trial().end());
   }
-  Tensor weights = concatenate(parts).slice(1, 0, width - 1).to(x.dtype()).contiguous();
-  Tensor logits = linear(x, weights);
-  std::vector<double> losses;
-  int64_t first = 0;
-  for (Problem* p : active) {
-    losses.push_back(residuals(logits, first, *p));
-    first += p->classes();
-  }
-  Tensor bias_gradient = sum(logits, {0}).reshape({rows, 1});
-  Tensor gradients = concatenate({matmul(logits.transpose(0, 1), x), bias_gradient}, 1);
-  first = 0;
+  PassResult found = logistic_pass(x, sets, weights);
+  auto next = found.gradient.begin();
   for (size_t i = 0; i < active.size(); ++i) {
-    Problem& p = *active[i];
-    auto gradient = gradients.slice(0, first, first + p.classes()).to_vector<double>();
-    double penalty = penalise(gradient, p.search.trial(), static_cast<size_t>(width), options);
-    p.search.tell(losses[i] + penalty, std::move(gradient));
-    first += p.classes();
+    Lbfgs& search = active[i]->search;
+    auto size = static_cast<std::ptrdiff_t>(search.trial().size());
+    std::vector<double> gradient(next, next + size);
+    next += size;
+    double penalty =
+        penalise(gradient, search.trial(), static_cast<size_t>(x.size(1) + 1), options);
+    search.tell(found.losses[i] + penalty, std::move(gradient));
   }
 }
 
@@ -170,10 +118,11 @@ Lbfgs::Metric metric_of(const Tensor& x, double classes, const LogisticOptions& 
   Tensor sums = sum(x, {0}).to(DType::f64).reshape({d, 1}) * scale;
   Tensor bordered = concatenate(
       {concatenate({gram, sums}, 1), concatenate({sums, one.reshape({1, 1})}).transpose(0, 1)});
-  Tensor inverse = inverse_positive(bordered + eye(d + 1, DType::f64) * penalties);
+  Tensor inverse = inverse_positive(bordered + eye(d + 1, DType::f64) * penalties).to(x.dtype());
   return [inverse, d](const std::vector<double>& v) {
     auto rows = static_cast<int64_t>(v.size()) / (d + 1);
-    return matmul(from_vector(v, {rows, d + 1}), inverse).to_vector<double>();
+    Tensor vectors = from_vector(v, {rows, d + 1}).to(inverse.dtype());
+    return matmul(vectors, inverse).to_vector<double>();
   };
 }
 

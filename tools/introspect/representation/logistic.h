@@ -12,8 +12,8 @@
 // "Multinomial logistic regression algorithm", bounds the Hessian by such a product everywhere), so
 // that badly scaled features do not slow it down. Several label sets over the same features are
 // solved in step and share products. Cost: 4 n D K FLOPs an evaluation for K classes of all label
-// sets, 2 n D^2 once; memory besides x: n K numbers, 8 D^2 bytes (the diagonal alone is used for D
-// above 2048) and 20 steps of D K.
+// sets, 2 n D^2 once; memory besides x: 16 D K numbers of partial sums, 8 D^2 bytes (the diagonal
+// alone is used for D above 2048) and 20 vectors of D K.
 #pragma once
 
 #include <cstdint>
