@@ -1,123 +1,14 @@
 #include "tools/introspect/attribution/relevance.h"
 
 #include <algorithm>
-#include <set>
 #include <string_view>
 
 #include "engine/ops.h"
+#include "tools/introspect/attribution/relevance_op.h"
 #include "tools/introspect/attribution/target.h"
 
 namespace strata::introspect {
 namespace {
-
-enum class Kind {
-  linear,      // by a rule for linear ops
-  sum,         // linear in all inputs together: in proportion
-  carry,       // moves values
-  pass,        // elementwise
-  product,     // of two activations, or by a constant
-  quotient,    // to what is divided
-  norm,        // of rows, with a deviation
-  batch_norm,  // see the header
-};
-
-const std::map<std::string_view, Kind>& kinds() {
-  static const auto* table = [] {
-    auto* kinds = new std::map<std::string_view, Kind>;
-    auto all = [&](Kind kind, std::initializer_list<std::string_view> ops) {
-      for (std::string_view op : ops) (*kinds)[op] = kind;
-    };
-    all(Kind::linear,
-        {"conv2d", "conv1d", "conv_transpose2d", "conv_transpose1d", "linear", "matmul"});
-    all(Kind::sum,
-        {"add", "sub", "mean", "sum", "cumsum", "avg_pool2d", "avg_pool1d", "adaptive_avg_pool2d",
-         "global_avg_pool2d", "index_add", "scatter_add", "upsample_bilinear2d"});
-    all(Kind::carry, {"reshape",
-                      "permute",
-                      "transpose",
-                      "slice",
-                      "select",
-                      "expand",
-                      "unsqueeze",
-                      "squeeze",
-                      "flip",
-                      "to_dtype",
-                      "contiguous",
-                      "clone",
-                      "to_device",
-                      "concatenate",
-                      "pad",
-                      "gather",
-                      "index_select",
-                      "embedding",
-                      "scatter",
-                      "where",
-                      "max_pool2d",
-                      "max_pool1d",
-                      "max_pool2d_with_switches",
-                      "adaptive_max_pool2d",
-                      "max_unpool2d",
-                      "upsample_nearest2d",
-                      "max",
-                      "min",
-                      "maximum",
-                      "minimum"});
-    all(Kind::pass,
-        {"relu", "leaky_relu", "elu", "softplus", "silu", "gelu", "gelu_tanh", "tanh", "sigmoid",
-         "erf", "hard_sigmoid", "hard_swish", "clamp", "neg", "abs", "square", "sqrt", "dropout"});
-    all(Kind::product, {"mul"});
-    all(Kind::quotient, {"div"});
-    all(Kind::norm, {"layer_norm", "rms_norm"});
-    all(Kind::batch_norm, {"batch_norm"});
-    return kinds;
-  }();
-  return *table;
-}
-
-bool is_linear(std::string_view op) {
-  auto found = kinds().find(op);
-  return found != kinds().end() && found->second == Kind::linear;
-}
-
-// Whether `x` is the result of a sigmoid or a softmax, seen through views and masks.
-bool is_gate(const Tape& tape, const Tensor& x) {
-  static const std::set<std::string_view> views = {
-      "reshape", "permute", "transpose", "slice",    "select",
-      "expand",  "squeeze", "unsqueeze", "to_dtype", "contiguous"};
-  Tensor value = x;
-  while (value.requires_grad()) {
-    int at = tape.find(value.node().get());
-    if (at < 0) return false;
-    const Step& step = tape.steps()[static_cast<size_t>(at)];
-    std::string_view op = step.op;
-    if (op == "sigmoid" || op == "hard_sigmoid" || op == "softmax") return true;
-    if (op != "where" && !views.count(op)) return false;
-    value = step.inputs[op == "where" ? 1 : 0];
-  }
-  return false;
-}
-
-// Depth of each linear op of the tape below `sources`, by position: see LinearPlace.
-std::map<int, int> linear_depths(const Tape& tape, const std::vector<Tensor>& sources) {
-  std::unordered_map<const Node*, int> before;
-  for (const Tensor& source : sources) before[source.node().get()] = 0;
-  std::map<int, int> depths;
-  for (size_t i = 0; i < tape.steps().size(); ++i) {
-    const Step& step = tape.steps()[i];
-    int depth = -1;
-    for (const Tensor& input : step.inputs) {
-      if (!input.defined() || !input.requires_grad()) continue;
-      auto found = before.find(input.node().get());
-      if (found != before.end()) depth = std::max(depth, found->second);
-    }
-    if (depth < 0 || !step.out.requires_grad()) continue;
-    bool linear = is_linear(step.op);
-    if (linear) depths[static_cast<int>(i)] = depth;
-    auto& after = before[step.out.node().get()];
-    after = std::max(after, depth + (linear ? 1 : 0));
-  }
-  return depths;
-}
 
 // A batch norm that goes into the op before it.
 struct Folded {
@@ -127,13 +18,11 @@ struct Folded {
 class Propagation {
  public:
   Propagation(const Tape& tape, const RelevanceOptions& options, const std::vector<Tensor>& sources)
-      : tape_(tape), options_(options), depths_(linear_depths(tape, sources)) {
+      : tape_(tape),
+        options_(options),
+        depths_(linear_depths(tape, sources)),
+        uses_(count_uses(tape)) {
     for (auto& [at, depth] : depths_) deepest_ = std::max(deepest_, depth);
-    for (const Step& step : tape.steps()) {
-      for (const Tensor& input : step.inputs) {
-        if (input.defined() && input.requires_grad()) ++uses_[input.node().get()];
-      }
-    }
   }
 
   Gradients visit(const Visit& visit, const Tensor& relevance) {
@@ -155,28 +44,28 @@ class Propagation {
     if (auto own = options_.rules.find(std::string_view(op)); own != options_.rules.end()) {
       return own->second(visit, relevance);
     }
-    auto found = kinds().find(op);
-    if (found == kinds().end()) refuse(visit, "is an op that no rule covers");
+    std::optional<RelevanceKind> kind = relevance_kind(op);
+    if (!kind) refuse(visit, "is an op that no rule covers");
     bool both = visit.needs(0) && visit.needs(1);
-    switch (found->second) {
-      case Kind::linear:
+    switch (*kind) {
+      case RelevanceKind::linear:
         return both ? product(visit, relevance, absorbed) : linear(visit, relevance, absorbed);
-      case Kind::sum:
+      case RelevanceKind::sum:
         return in_proportion(visit, relevance, absorbed);
-      case Kind::carry:
+      case RelevanceKind::carry:
         return carry(visit, relevance, absorbed);
-      case Kind::pass:
+      case RelevanceKind::pass:
         return {relevance};
-      case Kind::product:
+      case RelevanceKind::product:
         return both ? product(visit, relevance, absorbed) : hand_on(visit, relevance);
-      case Kind::quotient:
+      case RelevanceKind::quotient:
         if (!visit.needs(0) || visit.step().inputs.size() < 2) {
           refuse(visit, "divides a constant by what the input leads to");
         }
         return {relevance};
-      case Kind::norm:
+      case RelevanceKind::norm:
         return norm(visit, relevance, absorbed);
-      case Kind::batch_norm:
+      case RelevanceKind::batch_norm:
         return batch_norm(visit, relevance, absorbed);
     }
     return {};
@@ -319,8 +208,8 @@ class Propagation {
   const Tape& tape_;
   const RelevanceOptions& options_;
   std::map<int, int> depths_;  // by position on the tape
-  int deepest_ = 0;
   std::unordered_map<const Node*, int> uses_;
+  int deepest_ = 0;
   std::map<int, Folded> folded_;  // by position of the op they go into
 };
 
