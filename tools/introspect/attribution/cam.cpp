@@ -5,7 +5,6 @@
 
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
-#include "tools/introspect/capture.h"
 #include "tools/introspect/linear_algebra.h"
 
 namespace strata::introspect {
@@ -27,7 +26,7 @@ Evidence evidence(const char* op, const Scores& model, const Tensor& x,
   Capture capture({layer});
   Tensor input = x.detach().set_requires_grad();  // so that the layer is in the graph for certain
   Tensor score = sum(target_scores(model(input), target));
-  Tensor activation = capture[layer];
+  Tensor activation = uses_of(capture, layer, model, x).back();
   check_map(op, activation, layer);
   return {activation.detach(), grad(score, activation)};
 }

@@ -9,7 +9,6 @@
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
 #include "tools/introspect/attribution/linear_pieces.h"
-#include "tools/introspect/capture.h"
 
 namespace strata::introspect {
 namespace {
@@ -151,7 +150,7 @@ Tensor activation_gradient(const Scores& model, const Tensor& points, const std:
   Capture capture({layer});
   Tensor input = points.detach().set_requires_grad();
   Tensor score = sum(target_scores(model(input), target));
-  const auto& uses = capture.every(layer);
+  const auto& uses = uses_of(capture, layer, model, points);
   if (uses.size() > 1) {
     fail("conductance", Caller{},
          "the layer '{}' is used {} times in a pass, and its uses depend on each other; choose a "

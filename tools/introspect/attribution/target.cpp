@@ -5,7 +5,6 @@
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
 #include "engine/tensor/allocator.h"
-#include "tools/introspect/capture.h"
 
 namespace strata::introspect {
 
@@ -55,18 +54,29 @@ std::vector<double> scores_of(const Scores& model, const Tensor& x,
   return target_scores(model(x), target).to_vector<double>();
 }
 
+const std::vector<Tensor>& uses_of(const Capture& capture, const std::string& layer,
+                                   const Scores& model, const Tensor& x) {
+  if (capture.names().empty()) {
+    NoGrad off;
+    Capture all;
+    model(x);
+    all[layer];  // throws, and lists the names there are
+  }
+  return capture.every(layer);
+}
+
 Tensor activation_of(const Scores& model, const Tensor& x, const std::string& layer) {
   NoGrad off;
   Capture capture({layer});
   model(x);
-  return capture[layer];
+  return uses_of(capture, layer, model, x).back();
 }
 
 Scores units_of(Scores model, std::string layer) {
   return [model = std::move(model), layer = std::move(layer)](const Tensor& x) {
     Capture capture({layer});
     model(x);
-    const Tensor& activation = capture[layer];
+    const Tensor& activation = uses_of(capture, layer, model, x).back();
     return activation.rank() == 1 ? activation : activation.flatten(1);
   };
 }
@@ -75,7 +85,7 @@ Scores channels_of(Scores model, std::string layer) {
   return [model = std::move(model), layer = std::move(layer)](const Tensor& x) {
     Capture capture({layer});
     model(x);
-    Tensor activation = capture[layer];
+    Tensor activation = uses_of(capture, layer, model, x).back();
     if (activation.rank() < 2) {
       fail("channels_of", Caller{}, "the activation '{}' is {} and has no channels [N, ..., C]",
            layer, describe(activation));

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "engine/tensor/tensor.h"
+#include "tools/introspect/capture.h"
 #include "tools/introspect/edit.h"
 
 namespace strata::introspect {
@@ -34,6 +35,10 @@ Tensor input_gradient(const Scores& model, const Tensor& x, const std::vector<in
 std::vector<double> scores_of(const Scores& model, const Tensor& x,
                               const std::vector<int64_t>& target);
 
+// Every use of a layer that `capture`, made for it, saw of model(x). A layer that the model did not
+// show is an error that lists those it does.
+const std::vector<Tensor>& uses_of(const Capture& capture, const std::string& layer,
+                                   const Scores& model, const Tensor& x);
 // The activation of a layer, of its latest use, without gradients.
 Tensor activation_of(const Scores& model, const Tensor& x, const std::string& layer);
 // The model that ends at a layer: x -> every unit of its activation [N, units], row-major; and x ->

@@ -1,0 +1,96 @@
+// What attribution of 64 images of 32x32x3 by ResNet-20 costs, in units of a forward and backward
+// pass of the same images (gradients of all weights, as in training; the network in inference mode,
+// as it is explained). The unit is timed right before and after every run of a method, and the
+// median over the runs of the ratio is shown: a machine that is busy with other work slows both.
+//
+//   attribution_bench [runs]
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/autograd/autograd.h"
+#include "engine/ops.h"
+#include "engine/tensor/allocator.h"
+#include "models/resnet.h"
+#include "tools/introspect/attribution/cam.h"
+#include "tools/introspect/attribution/gradient.h"
+#include "tools/introspect/attribution/path.h"
+#include "tools/introspect/attribution/perturbation.h"
+
+namespace strata {
+namespace {
+
+using namespace introspect;
+
+double seconds(const std::function<void()>& work) {
+  auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  size_t half = values.size() / 2;
+  return values.size() % 2 ? values[half] : 0.5 * (values[half - 1] + values[half]);
+}
+
+struct Case {
+  std::string name;
+  std::function<void()> work;
+};
+
+void run(int runs) {
+  manual_seed(1);
+  ResNet model;
+  model.eval();
+  Tensor x = randn({64, 32, 32, 3});
+  std::vector<int64_t> target;
+  for (int64_t n = 0; n < 64; ++n) target.push_back(n % 10);
+  Scores scores = [&](const Tensor& in) { return model(in); };
+  auto unit = [&] {
+    backward(sum(target_scores(model(x), target)));
+    model.zero_grad();
+  };
+  PathOptions half{.limit = {.examples = 32}};
+  std::vector<Case> cases{
+      {"forward", [&] { scores_of(scores, x, target); }},
+      {"gradient", [&] { gradient_saliency(scores, x, target); }},
+      {"Grad-CAM at layer3", [&] { grad_cam(scores, x, target, "layer3"); }},
+      {"SmoothGrad-20", [&] { smooth_grad(scores, x, target, {.samples = 20}); }},
+      {"occlusion 4x4", [&] { occlusion(scores, x, target, {.window = 4}); }},
+      {"integrated gradients, 50 nodes", [&] { integrated_gradients(scores, x, target); }},
+      {"  32 examples a pass", [&] { integrated_gradients(scores, x, target, half); }},
+  };
+  for (int i = 0; i < 3; ++i) unit();
+  std::printf("%-32s %10s %12s %12s\n", "", "seconds", "in units", "peak MiB");
+  std::vector<double> units;
+  for (auto& c : cases) {
+    std::vector<double> times, ratios;
+    memory::reset_peak();
+    c.work();
+    double peak = static_cast<double>(memory::stats().peak) / 1048576;
+    for (int i = 0; i < runs; ++i) {
+      double before = seconds(unit), time = seconds(c.work), after = seconds(unit);
+      times.push_back(time);
+      ratios.push_back(time / (0.5 * (before + after)));
+      units.push_back(before);
+      units.push_back(after);
+    }
+    std::printf("%-32s %10.4f %12.2f %12.1f\n", c.name.c_str(), median(times), median(ratios),
+                peak);
+    std::fflush(stdout);
+  }
+  std::printf("%-32s %10.4f %12.2f\n", "unit: forward and backward", median(units), 1.0);
+}
+
+}  // namespace
+}  // namespace strata
+
+int main(int argc, char** argv) {
+  strata::run(argc > 1 ? std::max(1, std::atoi(argv[1])) : 7);
+  return 0;
+}
