@@ -1,0 +1,109 @@
+#include "tools/introspect/search/hnsw_graph.h"
+
+#include <hnswlib/hnswlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "engine/error.h"
+#include "kernels/random/philox.h"
+
+namespace strata::introspect {
+namespace {
+
+// The library writes and reads files by name; this one has a name and lies in memory.
+class MemoryFile {
+ public:
+  MemoryFile() : descriptor_(memfd_create("hnsw", MFD_CLOEXEC)) {
+    if (descriptor_ < 0) fail("search", Caller{}, "no file in memory for the graph of an index");
+  }
+  ~MemoryFile() { close(descriptor_); }
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+
+  std::string name() const { return fmt::format("/proc/self/fd/{}", descriptor_); }
+
+ private:
+  int descriptor_;
+};
+
+}  // namespace
+
+struct HnswGraph::State {
+  using Graph = hnswlib::HierarchicalNSW<float>;
+  HnswOptions options;
+  std::unique_ptr<hnswlib::SpaceInterface<float>> space;
+  std::unique_ptr<Graph> graph;
+  int64_t slots = 0, capacity = 64;
+
+  explicit State(const HnswOptions& given) : options(given) {
+    auto dimensions = static_cast<size_t>(options.dimensions);
+    if (options.inner_product) {
+      space = std::make_unique<hnswlib::InnerProductSpace>(dimensions);
+    } else {
+      space = std::make_unique<hnswlib::L2Space>(dimensions);
+    }
+  }
+};
+
+HnswGraph::HnswGraph(const HnswOptions& options) : state_(std::make_unique<State>(options)) {
+  state_->graph = std::make_unique<State::Graph>(
+      state_->space.get(), static_cast<size_t>(state_->capacity),
+      static_cast<size_t>(options.links), static_cast<size_t>(options.build_width));
+}
+
+HnswGraph::HnswGraph(const HnswOptions& options, const std::string& bytes)
+    : state_(std::make_unique<State>(options)) {
+  MemoryFile file;
+  std::ofstream(file.name(), std::ios::binary) << bytes;
+  try {
+    state_->graph = std::make_unique<State::Graph>(state_->space.get(), file.name());
+  } catch (const std::exception& e) {
+    fail("search", Caller{}, "the graph of the index cannot be read: {}", e.what());
+  }
+  State::Graph& graph = *state_->graph;
+  state_->slots = static_cast<int64_t>(graph.cur_element_count);
+  state_->capacity = static_cast<int64_t>(graph.max_elements_);
+  // Versions before 0.7 leave this count unset when they read a file.
+  size_t removed = 0;
+  for (int64_t slot = 0; slot < state_->slots; ++slot) {
+    removed += graph.isMarkedDeleted(static_cast<hnswlib::tableint>(slot));
+  }
+  graph.num_deleted_ = removed;
+}
+
+HnswGraph::~HnswGraph() = default;
+
+void HnswGraph::add(const float* vector) {
+  State& s = *state_;
+  if (s.slots == s.capacity) {
+    s.capacity *= 2;
+    s.graph->resizeIndex(static_cast<size_t>(s.capacity));
+  }
+  auto words = Philox(s.options.seed).block(static_cast<uint64_t>(s.slots));
+  s.graph->level_generator_.seed(words[0]);
+  s.graph->addPoint(vector, static_cast<hnswlib::labeltype>(s.slots));
+  ++s.slots;
+}
+
+void HnswGraph::remove(int64_t slot) {
+  state_->graph->markDelete(static_cast<hnswlib::labeltype>(slot));
+}
+
+std::vector<int64_t> HnswGraph::search(const float* query, int64_t width) const {
+  auto found = state_->graph->searchKnn(query, static_cast<size_t>(width));
+  std::vector<int64_t> slots;
+  for (; !found.empty(); found.pop()) slots.push_back(static_cast<int64_t>(found.top().second));
+  return slots;
+}
+
+std::string HnswGraph::bytes() const {
+  MemoryFile file;
+  state_->graph->saveIndex(file.name());
+  std::ifstream in(file.name(), std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+}  // namespace strata::introspect
