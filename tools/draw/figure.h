@@ -48,7 +48,7 @@ struct Curve {
 };
 struct LineChart {
   std::vector<Curve> curves;
-  std::string x_label, y_label;
+  std::string x_label = {}, y_label = {};
   std::optional<Range> x_range = {}, y_range = {};  // the data's, widened to round numbers
   bool log_y = false;                               // values that are not positive are left out
 };
@@ -86,8 +86,8 @@ struct Row {
 };
 
 struct Figure {
-  std::string title;
-  std::vector<Row> rows;
+  std::string title = {};
+  std::vector<Row> rows = {};
   std::string caption = {};
   double panel_size = 168;  // points: height of pictures, maps and plots
 };
