@@ -67,6 +67,8 @@ TEST(DeepLift, DeltaIsZeroForEveryNonlinearity) {
       {"maximum", [](const Tensor& v) { return maximum(v, tanh(v * 2.0)); }},
       {"maximum with a constant",
        [](const Tensor& v) { return maximum(v, scalar(0.3, DType::f64)); }},
+      {"minimum", [](const Tensor& v) { return minimum(v, tanh(v * 2.0)); }},
+      {"min", [](const Tensor& v) { return v + min(v, {1}, true); }},
       {"max", [](const Tensor& v) { return v + max(v, {1}, true); }},
       {"max pool",
        [](const Tensor& v) {

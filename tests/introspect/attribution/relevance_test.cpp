@@ -333,14 +333,13 @@ TEST(Relevance, RunsAndConservesOnConvNetResNetAndGpt) {
 TEST(Relevance, RefusesByNameWhatNoRuleCovers) {
   Tensor x = abs(random({2, 3}, 36));
   Scores exponential = [](const Tensor& v) { return exp(v); };
-  EXPECT_FAILS(
-      relevance_propagation(exponential, x, {0, 1}),
-      R"('exp' is an op that no rule covers.*options\.rules\["exp"\].*relevance_test\.cpp)");
+  EXPECT_FAILS(relevance_propagation(exponential, x, {0, 1}),
+               R"(no rule covers 'exp'.*options\.rules\["exp"\].*relevance_test\.cpp)");
   Scores probability = [](const Tensor& v) { return softmax(v); };
   EXPECT_FAILS(relevance_propagation(probability, x, {0, 1}),
-               "'softmax' .*scores that come before");
+               "no rule covers 'softmax'.*scores that come before");
   Scores inverse = [](const Tensor& v) { return 1.0 / v; };
-  EXPECT_FAILS(relevance_propagation(inverse, x, {0, 1}), "'div' divides a constant");
+  EXPECT_FAILS(relevance_propagation(inverse, x, {0, 1}), "no rule covers 'div'");
   Scores training = [](const Tensor& v) { return batch_norm(v, {}, {}, {}, {}); };
   EXPECT_FAILS(relevance_propagation(training, x, {0, 1}), "batch's own statistics.*eval mode");
   EXPECT_FAILS(relevance_propagation(exponential, x, {0, 3}), "target 3");

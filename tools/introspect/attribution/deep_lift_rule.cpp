@@ -1,60 +1,13 @@
 #include "tools/introspect/attribution/deep_lift_rule.h"
 
-#include <set>
 #include <string_view>
 
 #include "engine/ops.h"
+#include "tools/introspect/attribution/op_kind.h"
 #include "tools/introspect/attribution/relevance_rule.h"
 
 namespace strata::introspect {
 namespace {
-
-using Ops = std::set<std::string_view>;
-
-// Linear in all inputs together once integers (indices, conditions, switches) are given.
-const Ops linear_ops = {"add",
-                        "sub",
-                        "neg",
-                        "sum",
-                        "mean",
-                        "cumsum",
-                        "avg_pool2d",
-                        "avg_pool1d",
-                        "adaptive_avg_pool2d",
-                        "global_avg_pool2d",
-                        "upsample_nearest2d",
-                        "upsample_bilinear2d",
-                        "reshape",
-                        "permute",
-                        "transpose",
-                        "slice",
-                        "select",
-                        "expand",
-                        "unsqueeze",
-                        "squeeze",
-                        "flip",
-                        "to_dtype",
-                        "contiguous",
-                        "clone",
-                        "to_device",
-                        "concatenate",
-                        "pad",
-                        "gather",
-                        "index_select",
-                        "index_add",
-                        "scatter",
-                        "scatter_add",
-                        "embedding",
-                        "where",
-                        "max_unpool2d"};
-const Ops bilinear_ops = {"mul",    "matmul",           "linear",          "conv2d",
-                          "conv1d", "conv_transpose2d", "conv_transpose1d"};
-const Ops elementwise_ops = {"relu",  "leaky_relu", "elu",  "softplus",   "silu",         "gelu",
-                             "tanh",  "gelu_tanh",  "exp",  "reciprocal", "hard_sigmoid", "log",
-                             "expm1", "sigmoid",    "sqrt", "hard_swish", "log1p",        "rsqrt",
-                             "erf",   "square",     "sin",  "cos",        "abs",          "clamp"};
-const Ops extreme_ops = {"max_pool2d", "max_pool2d_with_switches", "max_pool1d",
-                         "max",        "adaptive_max_pool2d",      "maximum"};
 
 // How close two values count as one, in parts of their size: beyond it a quotient of differences
 // has digits, within it the gradient is as good.
@@ -69,14 +22,13 @@ Tensor slope(const Tensor& change, const Tensor& a, const Tensor& b, const Tenso
 
 Tensor middle(const Tensor& a, const Tensor& b) { return (a + b) * 0.5; }
 
+bool same_memory(const Tensor& a, const Tensor& b) {
+  return a.storage().get() == b.storage().get() && a.offset() == b.offset() &&
+         a.shape() == b.shape() && a.strides() == b.strides();
+}
 bool same_values(const Tensor& a, const Tensor& b) {
-  if (a.get() == b.get()) return true;
-  if (a.shape() != b.shape()) return false;
-  if (a.storage().get() == b.storage().get() && a.offset() == b.offset() &&
-      a.strides() == b.strides()) {
-    return true;
-  }
-  return all(equal(a.detach(), b.detach())).item() != 0;
+  if (same_memory(a, b)) return true;
+  return a.shape() == b.shape() && all(equal(a.detach(), b.detach())).item() != 0;
 }
 
 // One op in both runs.
@@ -140,7 +92,7 @@ Gradients bilinear(const Both& both, const Tensor& m) {
   std::vector<Tensor> instead(saved.size());
   for (size_t i = 0; i < saved.size(); ++i) {
     const Tensor &a = saved[i].tensor, &b = saved0[i].tensor;
-    if (a.defined() && a.get() != b.get()) instead[i] = middle(a.detach(), b.detach());
+    if (a.defined() && !same_memory(a, b)) instead[i] = middle(a.detach(), b.detach());
   }
   return both.here.vjp(m, instead);
 }
@@ -157,14 +109,15 @@ Gradients rescale(const Both& both, const Tensor& m) {
   return {slope(m * (both.out() - both.out0()), both.in(0), both.in0(0), gradient)};
 }
 
-// A rise from out0 to out lies with what wins now, a fall with what won before: there the inputs
-// moved at least as far.
-Gradients extreme(const Both& both, const Tensor& m) {
-  Tensor out = both.out(), out0 = both.out0(), top = maximum(out, out0);
-  Gradients rise = both.here.vjp(m * (top - out0)), fall = both.there.vjp(m * (out - top));
-  Gradients limit = both.here.vjp(m), all(rise.size());
+// For a maximum, a rise from out0 to out lies with what wins now, a fall with what won before:
+// there the inputs moved at least as far. For a minimum the other way round.
+Gradients extreme(const Both& both, const Tensor& m, bool largest) {
+  Tensor out = both.out(), out0 = both.out0();
+  Tensor turn = largest ? maximum(out, out0) : minimum(out, out0);
+  Gradients now = both.here.vjp(m * (turn - out0)), before = both.there.vjp(m * (out - turn));
+  Gradients limit = both.here.vjp(m), all(now.size());
   for (size_t i = 0; i < all.size(); ++i) {
-    if (rise[i].defined()) all[i] = slope(rise[i] + fall[i], both.in(i), both.in0(i), limit[i]);
+    if (now[i].defined()) all[i] = slope(now[i] + before[i], both.in(i), both.in0(i), limit[i]);
   }
   return all;
 }
@@ -212,7 +165,7 @@ Gradients log_sum_exp(const Both& both, const Tensor& m) {
 
 // out = c r scale + shift with c = x - mean (x for RMS norm) and r = 1 / sqrt(mean(c^2) + epsilon):
 // a product, and r - r0 = -(r r0)^2 / (r + r0) mean((c + c0) (c - c0)).
-Gradients norm(const Both& both, const Tensor& m) {
+Gradients row_norm(const Both& both, const Tensor& m) {
   const auto &saved = both.step.out.node()->saved, &saved0 = both.step0.out.node()->saved;
   if (both.here.needs(1) || both.here.needs(2)) {
     refuse(both.here, "has a scale or shift worked out from the input, which no rule covers");
@@ -230,29 +183,43 @@ Gradients norm(const Both& both, const Tensor& m) {
   return {centred ? direct - mean(direct, {-1}, true) : direct};
 }
 
+OpKind known_kind(const Visit& visit) {
+  std::optional<OpKind> kind = op_kind(visit.node().name);
+  if (!kind) refuse(visit, "is an op that no rule covers; ask for a layer that comes after it");
+  return *kind;
+}
+
 }  // namespace
 
 Gradients deep_lift_multipliers(const Visit& visit, const Tensor& m, const Tape& baseline) {
   Both both(visit, baseline);
   std::string_view op = visit.node().name;
-  bool extremes = extreme_ops.count(op) > 0;
-  check_constants(both, extremes);
-  if (extremes) return extreme(both, m);
-  if (linear_ops.count(op)) return visit.vjp(m);
-  if (bilinear_ops.count(op)) return bilinear(both, m);
-  bool alone = both.step.inputs.size() == 1;
-  if (elementwise_ops.count(op) || (alone && (op == "div" || op == "pow"))) {
-    return rescale(both, m);
+  OpKind kind = known_kind(visit);
+  check_constants(both, kind == OpKind::extreme);
+  switch (kind) {
+    case OpKind::sum:
+    case OpKind::move:
+      return visit.vjp(m);
+    case OpKind::weighted:
+    case OpKind::product:
+      return bilinear(both, m);
+    case OpKind::extreme:
+      return extreme(both, m, op != "min" && op != "minimum");
+    case OpKind::activation:
+    case OpKind::function:
+      if (both.step.inputs.size() > 1) refuse(visit, "of two activations is not covered");
+      return rescale(both, m);
+    case OpKind::quotient:
+      return both.step.inputs.size() > 1 ? quotient(both, m) : rescale(both, m);
+    case OpKind::softmax:
+      return op == "logsumexp" ? log_sum_exp(both, m) : softmax(both, m, op == "log_softmax");
+    case OpKind::row_norm:
+      return row_norm(both, m);
+    case OpKind::batch_norm:
+      fixed_batch_norm(visit, "deep_lift");
+      return visit.vjp(m);
   }
-  if (op == "div") return quotient(both, m);
-  if (op == "softmax" || op == "log_softmax") return softmax(both, m, op == "log_softmax");
-  if (op == "logsumexp") return log_sum_exp(both, m);
-  if (op == "layer_norm" || op == "rms_norm") return norm(both, m);
-  if (op == "batch_norm") {
-    fixed_batch_norm(visit, "deep_lift");
-    return visit.vjp(m);
-  }
-  refuse(visit, "is an op that no rule covers; ask for a layer that comes after it");
+  return {};
 }
 
 }  // namespace strata::introspect

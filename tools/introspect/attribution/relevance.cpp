@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "engine/ops.h"
-#include "tools/introspect/attribution/relevance_op.h"
+#include "tools/introspect/attribution/op_kind.h"
 #include "tools/introspect/attribution/target.h"
 
 namespace strata::introspect {
@@ -20,7 +20,7 @@ class Propagation {
   Propagation(const Tape& tape, const RelevanceOptions& options, const std::vector<Tensor>& sources)
       : tape_(tape),
         options_(options),
-        depths_(linear_depths(tape, sources)),
+        depths_(weighted_depths(tape, sources)),
         uses_(count_uses(tape)) {
     for (auto& [at, depth] : depths_) deepest_ = std::max(deepest_, depth);
   }
@@ -44,42 +44,37 @@ class Propagation {
     if (auto own = options_.rules.find(std::string_view(op)); own != options_.rules.end()) {
       return own->second(visit, relevance);
     }
-    std::optional<RelevanceKind> kind = relevance_kind(op);
-    if (!kind) refuse(visit, "is an op that no rule covers");
     bool both = visit.needs(0) && visit.needs(1);
-    switch (*kind) {
-      case RelevanceKind::linear:
-        return both ? product(visit, relevance, absorbed) : linear(visit, relevance, absorbed);
-      case RelevanceKind::sum:
+    switch (op_kind(op).value_or(OpKind::function)) {
+      case OpKind::weighted:
+        return both ? product(visit, relevance, absorbed) : weighted(visit, relevance, absorbed);
+      case OpKind::sum:
         return in_proportion(visit, relevance, absorbed);
-      case RelevanceKind::carry:
+      case OpKind::move:
+      case OpKind::extreme:
         return carry(visit, relevance, absorbed);
-      case RelevanceKind::pass:
+      case OpKind::activation:
         return {relevance};
-      case RelevanceKind::product:
-        return both ? product(visit, relevance, absorbed) : hand_on(visit, relevance);
-      case RelevanceKind::quotient:
-        if (!visit.needs(0) || visit.step().inputs.size() < 2) {
-          refuse(visit, "divides a constant by what the input leads to");
-        }
-        return {relevance};
-      case RelevanceKind::norm:
-        return norm(visit, relevance, absorbed);
-      case RelevanceKind::batch_norm:
+      case OpKind::product:
+        return both ? product(visit, relevance, absorbed) : hand_on(relevance, visit.needs(0));
+      case OpKind::quotient:
+        if (visit.needs(0) && visit.step().inputs.size() == 2) return {relevance};
+        break;
+      case OpKind::row_norm:
+        return row_norm(visit, relevance, absorbed);
+      case OpKind::batch_norm:
         return batch_norm(visit, relevance, absorbed);
+      case OpKind::softmax:
+      case OpKind::function:
+        break;
     }
-    return {};
+    fail("relevance_propagation", visit.node().at,
+         "no rule covers '{}'. Give it one in options.rules[\"{}\"], or ask from scores that come "
+         "before it, or for a layer that comes after it",
+         op, op);
   }
 
-  [[noreturn]] static void refuse(const Visit& visit, const char* why) {
-    fail(
-        "relevance_propagation", visit.node().at,
-        "'{}' {}. Give it one in options.rules[\"{}\"], or ask from scores that come before it, or "
-        "for a layer that comes after it",
-        visit.node().name, why, visit.node().name);
-  }
-
-  Gradients linear(const Visit& visit, const Tensor& relevance, double* absorbed) {
+  Gradients weighted(const Visit& visit, const Tensor& relevance, double* absorbed) {
     LinearStep step(visit);
     auto norm = folded_.find(visit.position());
     if (norm != folded_.end()) {
@@ -95,15 +90,21 @@ class Propagation {
     return gradients;
   }
 
+  // Relevance for each unit of the result, of which the inputs contributed a part; the rest
+  // (biases, constants, the stabiliser) absorbs its own.
+  Tensor ratio(const Tensor& relevance, const Tensor& contributed, const Tensor& out,
+               double* absorbed) const {
+    Tensor whole = options_.bias == Bias::distributed ? contributed : out.detach();
+    Tensor each = stabilised_ratio(relevance, whole, options_.epsilon);
+    *absorbed = sum(relevance - each * contributed).item();
+    return each;
+  }
+
   // For an op that is linear in all inputs needed at once; what is not theirs in the result is
   // constant.
   Gradients in_proportion(const Visit& visit, const Tensor& relevance, double* absorbed) {
     const Step& step = visit.step();
-    Tensor contributed = contribution(visit);
-    Tensor whole = options_.bias == Bias::distributed ? contributed : step.out.detach();
-    Tensor ratio = stabilised_ratio(relevance, whole, options_.epsilon);
-    *absorbed = sum(relevance - ratio * contributed).item();
-    Gradients shares = visit.vjp(ratio);
+    Gradients shares = visit.vjp(ratio(relevance, contribution(visit), step.out, absorbed));
     for (size_t i = 0; i < shares.size(); ++i) {
       if (shares[i].defined()) shares[i] = shares[i] * step.inputs[i].detach();
     }
@@ -133,61 +134,50 @@ class Propagation {
     return shares;
   }
 
-  static Gradients hand_on(const Visit& visit, const Tensor& relevance) {
-    Gradients shares(2);
-    shares[visit.needs(0) ? 0 : 1] = relevance;
-    return shares;
+  static Gradients hand_on(const Tensor& relevance, bool to_first) {
+    return to_first ? Gradients{relevance, Tensor()} : Gradients{Tensor(), relevance};
   }
 
   Gradients product(const Visit& visit, const Tensor& relevance, double* absorbed) {
     const Step& step = visit.step();
+    auto only = [&](bool first) {
+      return Visit(tape_, Ref<Node>(step.out.node()), {first, !first});
+    };
     bool gate0 = is_gate(tape_, step.inputs[0]), gate1 = is_gate(tape_, step.inputs[1]);
     if (gate0 != gate1) {
-      Visit signal(tape_, Ref<Node>(step.out.node()), {gate1, gate0});
-      return in_proportion(signal, relevance, absorbed);
+      if (op_kind(step.op) == OpKind::product) return hand_on(relevance, gate1);
+      return in_proportion(only(gate1), relevance, absorbed);
     }
-    Tensor contributed = contribution(Visit(tape_, Ref<Node>(step.out.node()), {true, false}));
-    Tensor whole = options_.bias == Bias::distributed ? contributed : step.out.detach();
-    Tensor ratio = stabilised_ratio(relevance, whole, options_.epsilon);
-    *absorbed = sum(relevance - ratio * contributed).item();
-    Gradients shares = visit.vjp(ratio);
+    Gradients shares = visit.vjp(ratio(relevance, contribution(only(true)), step.out, absorbed));
     for (size_t i = 0; i < 2; ++i) shares[i] = shares[i] * step.inputs[i].detach() * 0.5;
     return shares;
   }
 
   // out = (x - mean) r scale + shift with r = 1 / deviation held fixed; without mean for RMS norm.
-  Gradients norm(const Visit& visit, const Tensor& relevance, double* absorbed) {
+  Gradients row_norm(const Visit& visit, const Tensor& relevance, double* absorbed) {
     const Step& step = visit.step();
     const auto& saved = visit.node().saved;
-    Tensor x = step.inputs[0].detach(), out = step.out.detach();
+    Tensor x = step.inputs[0].detach();
     Dims rows = x.shape();
     rows[-1] = 1;
     Tensor slope = saved[3].tensor.to(x.dtype()).reshape(rows);
     if (step.inputs[1].defined()) slope = slope * step.inputs[1].detach();
     bool centred = saved[2].tensor.defined();
     Tensor centre = centred ? x - mean(x, {-1}, true) : x;
-    Tensor contributed = centre * slope;
-    Tensor whole = options_.bias == Bias::distributed ? contributed : out;
-    Tensor ratio = stabilised_ratio(relevance, whole, options_.epsilon);
-    *absorbed = sum(relevance - ratio * contributed).item();
-    Tensor back = ratio * slope;
+    Tensor back = ratio(relevance, centre * slope, step.out, absorbed) * slope;
     return {x * (centred ? back - mean(back, {-1}, true) : back)};
   }
 
   Gradients batch_norm(const Visit& visit, const Tensor& relevance, double* absorbed) {
     const Step& step = visit.step();
-    Tensor out = step.out.detach();
     auto [scale, shift] = fixed_batch_norm(visit, "relevance_propagation");
     int before = producer(step.inputs[0]);
     if (before >= 0) {
-      folded_[before] = {scale, shift, out};
+      folded_[before] = {scale, shift, step.out.detach()};
       return {relevance};
     }
     Tensor contributed = step.inputs[0].detach() * scale;
-    Tensor whole = options_.bias == Bias::distributed ? contributed : out;
-    Tensor ratio = stabilised_ratio(relevance, whole, options_.epsilon);
-    *absorbed = sum(relevance - ratio * contributed).item();
-    return {ratio * contributed};
+    return {ratio(relevance, contributed, step.out, absorbed) * contributed};
   }
 
   // Position of the convolution or product whose only use is `x` (conv1d squeezes an axis), or -1.
