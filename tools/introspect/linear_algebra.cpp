@@ -93,4 +93,10 @@ std::vector<double> singular_values(const Tensor& x) {
       Eigen::BDCSVD<Eigen::MatrixXd>(matrix_of("singular_values", x)).singularValues());
 }
 
+std::vector<std::complex<double>> eigenvalues(const Tensor& matrix) {
+  Eigen::VectorXcd values =
+      Eigen::EigenSolver<Eigen::MatrixXd>(square_matrix("eigenvalues", matrix), false).eigenvalues();
+  return {values.data(), values.data() + values.size()};
+}
+
 }  // namespace strata::introspect

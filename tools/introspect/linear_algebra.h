@@ -2,6 +2,7 @@
 // so is included in one file only. Matrices are rank-2 tensors; f64 inside.
 #pragma once
 
+#include <complex>
 #include <vector>
 
 #include "engine/tensor/tensor.h"
@@ -33,5 +34,7 @@ struct ThinSvd {
 };
 ThinSvd thin_svd(const Tensor& x);
 std::vector<double> singular_values(const Tensor& x);
+// Of any square matrix, in no order.
+std::vector<std::complex<double>> eigenvalues(const Tensor& matrix);
 
 }  // namespace strata::introspect
