@@ -10,11 +10,12 @@ namespace strata::introspect {
 
 void TopExcitations::add(const Tensor& activation, int64_t first) {
   Tensor x = activation.detach().to(DType::f32).contiguous();
-  if (x.rank() != 2 && x.rank() != 4) {
-    fail("top_excitations", Caller{}, "{} is not [N, H, W, C] or [N, C]", describe(x));
+  if (x.rank() < 2 || x.rank() > 4) {
+    fail("top_excitations", Caller{}, "{} is not [N, H, W, C], [N, T, C] or [N, C]",
+         describe(activation));
   }
-  int64_t n = x.size(0), channels = x.size(-1);
-  int64_t columns = x.rank() == 4 ? x.size(2) : 1, places = x.rank() == 4 ? x.size(1) * columns : 1;
+  int64_t n = x.size(0), channels = x.size(-1), columns = x.rank() == 4 ? x.size(2) : 1;
+  int64_t places = x.rank() == 2 ? 1 : x.size(1) * columns;
   best_.resize(static_cast<size_t>(channels));
   responses_.resize(static_cast<size_t>(channels));
   const float* data = x.data<float>();

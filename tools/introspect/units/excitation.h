@@ -11,8 +11,9 @@
 namespace strata::introspect {
 
 struct Excitation {
-  int64_t image = 0;            // row of the data set
-  int64_t row = 0, column = 0;  // place in the layer's map (0, 0 for flat layers)
+  int64_t image = 0;  // row of the data set
+  // Place in the layer's map; of a sequence the row is the position; 0, 0 for flat layers.
+  int64_t row = 0, column = 0;
   double activation = 0;
 };
 
@@ -21,7 +22,7 @@ struct Excitation {
 class TopExcitations {
  public:
   explicit TopExcitations(int count) : count_(count) {}
-  // activation [N, H, W, C] or [N, C] of images first, first + 1, ...
+  // activation [N, H, W, C], [N, T, C] or [N, C] of images first, first + 1, ...
   void add(const Tensor& activation, int64_t first);
   const std::vector<Excitation>& of(int64_t unit) const { return best_[static_cast<size_t>(unit)]; }
   int64_t units() const { return static_cast<int64_t>(best_.size()); }

@@ -5,29 +5,11 @@
 
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
+#include "engine/optim.h"
 #include "tools/introspect/units/redirected.h"
 
 namespace strata::introspect {
 namespace {
-
-// Adam (Kingma and Ba 2015) on one tensor, rising.
-class Adam {
- public:
-  Adam(const Tensor& x, double rate) : rate_(rate), first_(zeros_like(x)), second_(zeros_like(x)) {}
-  void step(const Tensor& x, const Tensor& gradient) {
-    NoGrad off;
-    ++count_;
-    first_ = first_ * 0.9 + gradient * 0.1;
-    second_ = second_ * 0.999 + square(gradient) * 0.001;
-    Tensor m = first_ / (1 - std::pow(0.9, count_)), v = second_ / (1 - std::pow(0.999, count_));
-    add_(x, m / (sqrt(v) + 1e-12), rate_);
-  }
-
- private:
-  double rate_;
-  int count_ = 0;
-  Tensor first_, second_;
-};
 
 // |x|_2 of each image, [N, 1, 1, 1].
 Tensor length(const Tensor& x) { return norm(x, {1, 2, 3}, true) + 1e-30; }
@@ -114,7 +96,10 @@ Stimulus optimal_stimuli(const Response& response, const StimulusSpace& space, i
   Tensor numbers = starting_numbers(canvas, count, options, start, generator).detach();
   numbers.set_requires_grad();
   Transform change{options.jitter, options.scale, options.rotation};
-  Adam adam(numbers, options.learning_rate);
+  // The small epsilon keeps weak gradients, such as a unit's far from its threshold, as good as
+  // strong ones.
+  Adam adam(std::vector<Tensor>{numbers},
+            {.learning_rate = options.learning_rate, .epsilon = 1e-12});
   for (int step = 0; step < options.steps; ++step) {
     auto objective = [&] {
       Tensor image = canvas.image(numbers);
@@ -127,8 +112,9 @@ Stimulus optimal_stimuli(const Response& response, const StimulusSpace& space, i
       step_in_ball(numbers, gradient, options);
       continue;
     }
-    adam.step(numbers, gradient);
     NoGrad off;
+    numbers.set_grad(-gradient);
+    adam.step();
     mul_(numbers, 1 - options.shrink);
   }
   NoGrad off;

@@ -1,0 +1,154 @@
+#include "tools/introspect/units/concepts.h"
+
+#include <cmath>
+#include <numeric>
+
+#include "engine/autograd/autograd.h"
+#include "engine/ops.h"
+#include "tools/introspect/attribution/target.h"
+#include "tools/introspect/capture.h"
+#include "tools/introspect/representation/probe.h"
+
+namespace strata::introspect {
+namespace {
+
+Tensor flat(const Tensor& activation) {
+  return activation.detach().reshape({activation.size(0), -1}).contiguous();
+}
+
+// Every fourth row is held out.
+struct Halves {
+  std::vector<int64_t> train, validation;
+};
+Halves split_rows(int64_t count) {
+  Halves halves;
+  for (int64_t i = 0; i < count; ++i) (i % 4 == 3 ? halves.validation : halves.train).push_back(i);
+  return halves;
+}
+
+double mean_of(const std::vector<double>& x) {
+  return std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size());
+}
+// Of the mean: the sample variance over the count.
+double variance_of_mean(const std::vector<double>& x) {
+  double m = mean_of(x), sum = 0;
+  for (double v : x) sum += (v - m) * (v - m);
+  return sum / static_cast<double>(x.size() - 1) / static_cast<double>(x.size());
+}
+
+// The regularised incomplete beta function I_x(a, b) by its continued fraction (DLMF 8.17.22,
+// evaluated as Lentz 1976), which converges fast for x < (a + 1) / (a + b + 2).
+double incomplete_beta(double x, double a, double b) {
+  if (x <= 0) return 0;
+  if (x >= 1) return 1;
+  if (x > (a + 1) / (a + b + 2)) return 1 - incomplete_beta(1 - x, b, a);
+  double front = std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) + a * std::log(x) +
+                          b * std::log1p(-x)) /
+                 a;
+  constexpr double tiny = 1e-300;
+  double c = 1, d = 0, fraction = 1;
+  for (int i = 0; i < 500; ++i) {
+    int m = i / 2;
+    double term = 1;
+    if (i > 0 && i % 2 == 0) term = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
+    if (i % 2 == 1) term = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
+    d = 1 + term * d;
+    d = 1 / (std::abs(d) < tiny ? tiny : d);
+    c = 1 + term / c;
+    if (std::abs(c) < tiny) c = tiny;
+    fraction *= c * d;
+    if (i > 0 && std::abs(c * d - 1) < 1e-15) break;
+  }
+  return front * (fraction - 1);
+}
+
+}  // namespace
+
+ConceptVector concept_vector(const Tensor& with, const Tensor& without, double l2) {
+  NoGrad off;
+  Tensor a = flat(with), b = flat(without);
+  if (a.size(1) != b.size(1) || a.size(0) < 4 || b.size(0) < 4) {
+    fail("concept_vector", Caller{},
+         "activations {} and {}: expected at least 4 examples each, of "
+         "the same shape",
+         describe(with), describe(without));
+  }
+  Halves ours = split_rows(a.size(0)), others = split_rows(b.size(0));
+  auto joined = [&](const std::vector<int64_t>& first, const std::vector<int64_t>& second) {
+    return concatenate({rows_of(a, first), rows_of(b, second)}, 0);
+  };
+  auto labels = [](size_t ones_count, size_t zeros_count) {
+    std::vector<int64_t> values(ones_count + zeros_count, 0);
+    std::fill_n(values.begin(), ones_count, 1);
+    return values;
+  };
+  ProbeTask task{"concept", 2, labels(ours.train.size(), others.train.size()),
+                 labels(ours.validation.size(), others.validation.size())};
+  ProbeOptions options;
+  options.l2 = l2;
+  ProbeResult probe = fit_probes(joined(ours.train, others.train),
+                                 joined(ours.validation, others.validation), {task}, options)[0];
+  Tensor direction = probe.weight.select(1, 1) - probe.weight.select(1, 0);
+  return {direction / (norm(direction) + 1e-30), probe.validation_accuracy};
+}
+
+Tensor layer_gradients(const Scores& model, const Tensor& x, const std::string& layer,
+                       int64_t target) {
+  EnableGrad on;
+  Capture capture({layer});
+  Tensor input = x.detach();
+  input.set_requires_grad();  // so that the layer is in the graph even when no parameter is
+  std::vector<int64_t> targets(static_cast<size_t>(x.size(0)), target);
+  Tensor score = sum(target_scores(model(input), targets));
+  Tensor activation = capture[layer];
+  Tensor gradient = grad(std::vector<Tensor>{score}, std::vector<Tensor>{activation}, {},
+                         {.allow_unused = true})[0];
+  return gradient.defined() ? flat(gradient) : zeros_like(flat(activation));
+}
+
+double tcav_score(const Tensor& gradients, const Tensor& direction) {
+  NoGrad off;
+  Tensor slopes = matmul(gradients, direction.to(gradients.dtype()));
+  return mean(greater(slopes, zeros_like(slopes)).to(DType::f64)).item();
+}
+
+double welch_p_value(const std::vector<double>& a, const std::vector<double>& b) {
+  if (a.size() < 2 || b.size() < 2) {
+    fail("welch_p_value", Caller{}, "{} and {} values: expected at least 2 each", a.size(),
+         b.size());
+  }
+  double va = variance_of_mean(a), vb = variance_of_mean(b), gap = mean_of(a) - mean_of(b);
+  if (va + vb == 0) return gap == 0 ? 1 : 0;
+  double square = gap * gap / (va + vb);
+  double freedom =
+      (va + vb) * (va + vb) /
+      (va * va / static_cast<double>(a.size() - 1) + vb * vb / static_cast<double>(b.size() - 1));
+  return incomplete_beta(freedom / (freedom + square), freedom / 2, 0.5);
+}
+
+TcavResult tcav(const Scores& model, const std::string& layer, const Tensor& examples,
+                int64_t target, const Tensor& concept_inputs, const std::vector<Tensor>& random,
+                double l2) {
+  if (random.size() < 2) {
+    fail("tcav", Caller{}, "{} random sets: the test needs at least 2, and 10 to say much",
+         random.size());
+  }
+  Tensor gradients = layer_gradients(model, examples, layer, target);
+  Tensor ours = activation_of(model, concept_inputs, layer);
+  std::vector<Tensor> others;
+  for (const Tensor& inputs : random) others.push_back(activation_of(model, inputs, layer));
+  TcavResult result;
+  for (size_t i = 0; i < others.size(); ++i) {
+    ConceptVector found = concept_vector(ours, others[i], l2);
+    ConceptVector chance = concept_vector(others[i], others[(i + 1) % others.size()], l2);
+    result.scores.push_back(tcav_score(gradients, found.direction));
+    result.control.push_back(tcav_score(gradients, chance.direction));
+    result.accuracy += found.accuracy / static_cast<double>(others.size());
+  }
+  result.mean = mean_of(result.scores);
+  result.control_mean = mean_of(result.control);
+  result.p_value = welch_p_value(result.scores, result.control);
+  return result;
+}
+
+}  // namespace strata::introspect
