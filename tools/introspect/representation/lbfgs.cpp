@@ -73,6 +73,12 @@ void Lbfgs::accept(double value, Vector gradient) {
   gradient_norm_ = std::sqrt(inner(gradient_, gradient_));
   ++steps_;
   refusals_ = 0;
+  bool better =
+      gradient_norm_ < least_gradient_ || value_ < least_value_ - 1e-9 * std::abs(least_value_);
+  least_gradient_ = std::min(least_gradient_, gradient_norm_);
+  if (better) least_value_ = std::min(least_value_, value_);
+  idle_ = better ? 0 : idle_ + 1;
+  if (idle_ >= 50) stalled_ = true;
   aim();
 }
 

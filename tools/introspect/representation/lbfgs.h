@@ -37,7 +37,8 @@ class Lbfgs {
   double value() const { return value_; }
   double gradient_norm() const { return gradient_norm_; }  // Euclidean
   int steps() const { return steps_; }
-  // No step along the last direction was better: rounding has the last word.
+  // Rounding has the last word: no step along the last direction was better, or 50 steps have
+  // brought neither a smaller gradient nor a value smaller by 1e-9 of itself.
   bool stalled() const { return stalled_; }
 
  private:
@@ -57,7 +58,8 @@ class Lbfgs {
   Vector point_, trial_, gradient_, direction_;
   double value_ = std::numeric_limits<double>::infinity(), gradient_norm_ = value_;
   double length_ = 0, slope_ = 0, scale_ = 1;
-  int steps_ = -1, refusals_ = 0;
+  double least_value_ = value_, least_gradient_ = value_;
+  int steps_ = -1, refusals_ = 0, idle_ = 0;
   bool stalled_ = false;
 };
 

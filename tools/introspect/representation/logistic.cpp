@@ -111,7 +111,8 @@ Lbfgs::Metric metric_of(const Tensor& x, double classes, const LogisticOptions& 
   if (d > widest_gram) {
     Tensor diagonal = reciprocal(concatenate({squares, one}) + penalties);
     return [diagonal, d](const std::vector<double>& v) {
-      return (from_vector(v, {-1, d + 1}) * diagonal).to_vector<double>();
+      auto rows = static_cast<int64_t>(v.size()) / (d + 1);
+      return (from_vector(v, {rows, d + 1}) * diagonal).to_vector<double>();
     };
   }
   Tensor gram = matmul(x.transpose(0, 1), x).to(DType::f64) * scale;

@@ -9,7 +9,8 @@
 namespace strata::introspect {
 namespace {
 
-constexpr int64_t pieces = 16, tile = 64;
+// At most 16 pieces, none with less work than makes up for waking a thread.
+constexpr int64_t pieces = 16, tile = 64, least_work = 1 << 18;
 // Columns of a block of classes: one vector register; rows or features it is multiplied with at
 // once.
 constexpr int64_t lanes = 16, together = 8;
@@ -142,7 +143,8 @@ PassResult pass(const Tensor& x, const std::vector<PassLabels>& sets,
                 const std::vector<double>& weights) {
   int64_t n = x.size(0), d = x.size(1), k = static_cast<int64_t>(weights.size()) / (d + 1);
   Operands<T> operands(weights, d, k);
-  int64_t rows = std::max(tile, (n + pieces - 1) / pieces);
+  int64_t worth_it = least_work / (d * operands.width + 1);
+  int64_t rows = std::max({tile, worth_it, (n + pieces - 1) / pieces});
   std::vector<Piece<T>> parts(static_cast<size_t>((n + rows - 1) / rows));
   parallel_chunks(n, rows, [&](int64_t index, int64_t begin, int64_t end) {
     parts[static_cast<size_t>(index)].run(x.data<T>(), begin, end, sets, operands);

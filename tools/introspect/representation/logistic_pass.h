@@ -1,8 +1,8 @@
 // Loss and gradient of multinomial logistic regressions in one pass over the features: each tile of
 // rows is multiplied by the weights, turned into residuals softmax - one-hot, and multiplied into
 // the gradient while it is in the cache. So x is read from memory once, no [n, K] matrix exists,
-// and the threads meet once a pass. The rows are cut into 16 pieces whose sums are added in order:
-// the bits do not depend on the thread count.
+// and the threads meet once a pass. The rows are cut into at most 16 pieces whose sums are added in
+// order: the bits do not depend on the thread count.
 #pragma once
 
 #include <cstdint>

@@ -117,7 +117,9 @@ Neighbours nearest(const Tensor& queries, const Tensor& base, int64_t k, Metric 
     std::vector<Heap> heaps(static_cast<size_t>(tile.size(0)));
     for (int64_t b = 0; b < n; b += base_tile) {
       Tensor rows = to.slice(0, b, std::min(n, b + base_tile));
-      Tensor distances = squared_distances(tile, rows).to(DType::f64).contiguous();
+      Tensor distances =
+          cosine ? 1.0 + -matmul(tile, rows.transpose(0, 1)) : squared_distances(tile, rows);
+      distances = distances.to(DType::f64).contiguous();
       offer_tile(distances, q, b, static_cast<size_t>(k), skip_self, heaps);
     }
     if (base.dtype() == DType::f64) {
