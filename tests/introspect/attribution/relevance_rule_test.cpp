@@ -309,6 +309,12 @@ TEST(RelevanceRule, RefusesWhatMakesNoSense) {
                        return Gradients{lrp_z_box(0, 1)(LinearStep(visit), r).input};
                      }}}};
   EXPECT_FAILS(propagate(tape, y, ones({1, 1}, DType::f64), {x}, box), "from 1 to 3, outside");
+  // A bound for each feature, met up to rounding.
+  Tensor high = strata::test::vector_of({3 - 1e-7, 1});
+  Rules fits{.ops = {{"linear", [&](const Visit& visit, const Tensor& r) {
+                        return Gradients{lrp_z_box(scalar(0), high)(LinearStep(visit), r).input};
+                      }}}};
+  EXPECT_NEAR(sum(propagate(tape, y, ones({1, 1}, DType::f64), {x}, fits)[0]).item(), 1, 1e-12);
 }
 
 }  // namespace

@@ -66,11 +66,13 @@ UnitProjection project_unit(const Scores& model, const Tensor& x, const std::str
   if (places.empty()) places = argmax(map, 1).to_vector<int64_t>();
   check_places(places, examples, map.size(1));
 
-  Tensor chosen = one_hot(from_vector(places, {examples}), map.size(1), map.dtype()) * map;
+  Tensor chosen =
+      one_hot(from_vector(places, {examples}), map.size(1), map.dtype()).to(map.device()) * map;
   Dims column = activation.shape();
   column[-1] = 1;
-  Tensor seed = chosen.reshape(column) * one_hot(from_vector(std::vector<int64_t>{unit}, {1}),
-                                                 activation.size(-1), activation.dtype());
+  Tensor channel = one_hot(from_vector(std::vector<int64_t>{unit}, {1}), activation.size(-1),
+                           activation.dtype());
+  Tensor seed = chosen.reshape(column) * channel.to(activation.device());
   int relus = 0;
   Tensor image = propagate(tape, activation, seed, {input}, rectifier_rules(rectifier, relus))[0];
   return {image, places, sum(chosen, {1})};

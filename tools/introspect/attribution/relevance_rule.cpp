@@ -160,9 +160,12 @@ LinearRule lrp_alpha_beta(double alpha) {
 
 LinearRule lrp_z_box(const Tensor& low, const Tensor& high) {
   return [low, high](const LinearStep& step, const Tensor& relevance) {
-    Tensor l = low.to(step.input.dtype()).expand(step.input.shape());
-    Tensor h = high.to(step.input.dtype()).expand(step.input.shape());
-    if (any(logical_or(less(step.input, l), greater(step.input, h))).item() != 0) {
+    auto like_input = [&](const Tensor& bound) {
+      return bound.to(step.input.dtype()).to(step.input.device()).expand(step.input.shape());
+    };
+    Tensor l = like_input(low), h = like_input(high), rounding = (h - l) * 1e-5;
+    Tensor below = less(step.input, l - rounding), above = greater(step.input, h + rounding);
+    if (any(logical_or(below, above)).item() != 0) {
       fail("lrp_z_box", Caller{},
            "the input {} of the first layer has values from {:.4g} to {:.4g}, outside the box "
            "given: "
@@ -197,11 +200,15 @@ Composite everywhere(LinearRule rule) {
   return [rule = std::move(rule)](const LinearPlace&) { return rule; };
 }
 
-Composite epsilon_gamma_box(double low, double high, double epsilon, double gamma) {
+Composite epsilon_gamma_box(const Tensor& low, const Tensor& high, double epsilon, double gamma) {
   return [=](const LinearPlace& place) {
     if (place.depth == 0) return lrp_z_box(low, high);
     return place.convolution() ? lrp_gamma(gamma) : lrp_epsilon(epsilon);
   };
+}
+
+Composite epsilon_gamma_box(double low, double high, double epsilon, double gamma) {
+  return epsilon_gamma_box(scalar(low, DType::f64), scalar(high, DType::f64), epsilon, gamma);
 }
 
 Composite epsilon_plus(double epsilon, bool flat) {

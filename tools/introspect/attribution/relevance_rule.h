@@ -64,7 +64,8 @@ LinearRule lrp_gamma(double gamma = 0.25);
 LinearRule lrp_z_plus();
 // Errors: alpha < 1.
 LinearRule lrp_alpha_beta(double alpha = 2);
-// low and high broadcast to the input, as [C] or scalars. Errors: inputs outside the box.
+// low and high broadcast to the layer's input, as [C] or scalars: what black and white are after
+// standardisation. Errors: inputs outside the box, beyond rounding.
 LinearRule lrp_z_box(const Tensor& low, const Tensor& high);
 LinearRule lrp_z_box(double low, double high);
 LinearRule lrp_w_square();
@@ -82,6 +83,8 @@ using Composite = std::function<LinearRule(const LinearPlace& place)>;
 // The same rule everywhere.
 Composite everywhere(LinearRule rule);
 // z-box in first layers, gamma in convolutions, epsilon in products (Montavon 2019).
+Composite epsilon_gamma_box(const Tensor& low, const Tensor& high, double epsilon = 1e-6,
+                            double gamma = 0.25);
 Composite epsilon_gamma_box(double low, double high, double epsilon = 1e-6, double gamma = 0.25);
 // z+ or alpha-beta in convolutions, epsilon in products; with `flat`, first layers spread evenly,
 // for pictures that do not follow single pixels (Kohlbrenner et al. 2020).
