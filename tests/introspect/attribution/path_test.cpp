@@ -8,6 +8,8 @@
 
 #include "engine/autograd/autograd.h"
 #include "engine/tensor/allocator.h"
+#include "models/convnet.h"
+#include "models/resnet.h"
 #include "tests/introspect/attribution/models.h"
 #include "tests/support/expect.h"
 #include "tools/introspect/attribution/baseline.h"
@@ -297,6 +299,23 @@ TEST(IntegratedGradients, SinglePrecision) {
     auto result = integrated_gradients(model, x, {0, 1}, {.quadrature = rule, .steps = 200});
     EXPECT_EQ(result.attribution.dtype(), DType::f32);
     EXPECT_LT(largest(result.gap), rule == Quadrature::exact ? 1e-5 : 2e-2) << result.summary();
+  }
+}
+
+TEST(IntegratedGradients, ExactOnTheModelsOfTheLibrary) {
+  manual_seed(2);
+  ConvNet shallow({.channels = 3, .classes = 4, .widths = {3, 4}, .halve = {1}});
+  ResNet deep({.depth = 8, .classes = 4, .width = 2});
+  Tensor x = randn({2, 8, 8, 3});
+  PathOptions options{.quadrature = Quadrature::exact, .baseline = randn({8, 8, 3})};
+  for (Model* model : {static_cast<Model*>(&shallow), static_cast<Model*>(&deep)}) {
+    model->eval();
+    Scores scores = [&](const Tensor& in) { return (*model)(in); };
+    auto exact = integrated_gradients(scores, x, {0, 3}, options);
+    EXPECT_LT(largest(exact.gap), 2e-6 * (1 + largest(exact.scores))) << exact.summary();
+    EXPECT_GT(exact.gradients, 200) << model->kind();
+    model->train();
+    EXPECT_FAILS(integrated_gradients(scores, x, {0, 3}, options), "training mode.*eval");
   }
 }
 

@@ -9,6 +9,7 @@
 #include "engine/tensor/allocator.h"
 #include "tests/introspect/attribution/models.h"
 #include "tests/support/expect.h"
+#include "tools/introspect/attribution/group_values.h"
 
 namespace strata::introspect {
 namespace {

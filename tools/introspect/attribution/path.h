@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "engine/tensor/tensor.h"
+#include "tools/introspect/attribution/quadrature.h"
 #include "tools/introspect/attribution/target.h"
 
 namespace strata::introspect {
@@ -71,13 +72,5 @@ PathAttribution layer_integrated_gradients(const Scores& model, const Tensor& x,
 // refused.
 PathAttribution conductance(const Scores& model, const Tensor& x, const std::string& layer,
                             const std::vector<int64_t>& target, const PathOptions& options = {});
-
-// Nodes in (0, 1) and weights that add up to 1. Gauss-Legendre: the roots of P_n by Newton's method
-// from Tricomi's estimate (Press et al., Numerical Recipes, 4.6), to rounding for any n.
-struct QuadratureRule {
-  std::vector<double> nodes, weights;
-};
-QuadratureRule gauss_legendre(int n);
-QuadratureRule midpoints(int n);
 
 }  // namespace strata::introspect
