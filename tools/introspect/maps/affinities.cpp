@@ -77,10 +77,10 @@ std::vector<double> tsne_affinities(const Tensor& x, double perplexity) {
   return p;
 }
 
-SparseMatrix add_transposed(const std::vector<int32_t>& column, const std::vector<double>& value,
-                            int64_t k) {
+SparseMatrix symmetrised(const std::vector<int32_t>& column, const std::vector<double>& value,
+                         int64_t k, double overlap) {
   int64_t n = static_cast<int64_t>(column.size()) / k;
-  // Row by row: own entries and those of the transposed, sorted by column; two of a column add up.
+  // Row by row: own entries and those of the transposed, sorted by column; two of a column meet.
   std::vector<int64_t> start(static_cast<size_t>(n) + 1);
   for (int32_t c : column) start[static_cast<size_t>(c) + 1] += 1;
   for (size_t i = 0; i < static_cast<size_t>(n); ++i) start[i + 1] += start[i] + k;
@@ -100,7 +100,8 @@ SparseMatrix add_transposed(const std::vector<int32_t>& column, const std::vecto
       bool again = static_cast<int64_t>(result.column.size()) > result.start.back() &&
                    result.column.back() == c;
       if (again) {
-        result.value.back() += v;
+        double other = result.value.back();
+        result.value.back() = other + v - overlap * other * v;
       } else {
         result.column.push_back(c);
         result.value.push_back(v);
@@ -132,7 +133,7 @@ SparseMatrix tsne_affinities(const Neighbours& neighbours, double perplexity) {
       for (int64_t j = 0; j < k; ++j) row[j] /= 2 * static_cast<double>(n);
     }
   });
-  return add_transposed(neighbours.index, p, k);
+  return symmetrised(neighbours.index, p, k, 0);
 }
 
 }  // namespace strata::introspect

@@ -29,8 +29,10 @@ std::vector<double> tsne_affinities(const Tensor& x, double perplexity);
 // Over the neighbours given (no point among its own); as many as 3 perplexity of them are usual.
 SparseMatrix tsne_affinities(const Neighbours& neighbours, double perplexity);
 
-// M + M^T of a matrix with the given columns of each row, [N, k].
-SparseMatrix add_transposed(const std::vector<int32_t>& column, const std::vector<double>& value,
-                            int64_t k);
+// p + q - overlap p q of a matrix p with k entries a row, in the given columns (none on the
+// diagonal), and its transpose q: the sum for overlap 0, the probability of either of two for
+// overlap 1.
+SparseMatrix symmetrised(const std::vector<int32_t>& column, const std::vector<double>& value,
+                         int64_t k, double overlap);
 
 }  // namespace strata::introspect
