@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <functional>
 #include <string>
 #include <vector>
@@ -26,10 +27,15 @@ namespace {
 
 using namespace introspect;
 
-double seconds(const std::function<void()>& work) {
+struct Times {
+  double clock = 0, processor = 0;  // seconds
+};
+Times timed(const std::function<void()>& work) {
   auto start = std::chrono::steady_clock::now();
+  std::clock_t used = std::clock();
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return {std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
+          static_cast<double>(std::clock() - used) / CLOCKS_PER_SEC};
 }
 
 double median(std::vector<double> values) {
@@ -43,7 +49,7 @@ struct Case {
   std::function<void()> work;
 };
 
-void run(int runs) {
+void run(int runs, const std::string& chosen) {
   manual_seed(1);
   ResNet model;
   model.eval();
@@ -63,34 +69,37 @@ void run(int runs) {
       {"SmoothGrad-20", [&] { smooth_grad(scores, x, target, {.samples = 20}); }},
       {"occlusion 4x4", [&] { occlusion(scores, x, target, {.window = 4}); }},
       {"integrated gradients, 50 nodes", [&] { integrated_gradients(scores, x, target); }},
-      {"  32 examples a pass", [&] { integrated_gradients(scores, x, target, half); }},
+      {"integrated gradients, passes of 32",
+       [&] { integrated_gradients(scores, x, target, half); }},
   };
   for (int i = 0; i < 3; ++i) unit();
-  std::printf("%-32s %10s %12s %12s\n", "", "seconds", "in units", "peak MiB");
+  std::printf("%-32s %10s %10s %10s %10s\n", "", "seconds", "in units", "processor", "peak MiB");
   std::vector<double> units;
   for (auto& c : cases) {
-    std::vector<double> times, ratios;
+    if (c.name.find(chosen) == std::string::npos) continue;
+    std::vector<double> seconds, ratios, processor;
     memory::reset_peak();
     c.work();
     double peak = static_cast<double>(memory::stats().peak) / 1048576;
     for (int i = 0; i < runs; ++i) {
-      double before = seconds(unit), time = seconds(c.work), after = seconds(unit);
-      times.push_back(time);
-      ratios.push_back(time / (0.5 * (before + after)));
-      units.push_back(before);
-      units.push_back(after);
+      Times before = timed(unit), own = timed(c.work), after = timed(unit);
+      seconds.push_back(own.clock);
+      ratios.push_back(own.clock / (0.5 * (before.clock + after.clock)));
+      processor.push_back(own.processor / (0.5 * (before.processor + after.processor)));
+      units.push_back(before.clock);
+      units.push_back(after.clock);
     }
-    std::printf("%-32s %10.4f %12.2f %12.1f\n", c.name.c_str(), median(times), median(ratios),
-                peak);
+    std::printf("%-32s %10.4f %10.2f %10.2f %10.1f\n", c.name.c_str(), median(seconds),
+                median(ratios), median(processor), peak);
     std::fflush(stdout);
   }
-  std::printf("%-32s %10.4f %12.2f\n", "unit: forward and backward", median(units), 1.0);
+  std::printf("%-32s %10.4f\n", "unit: forward and backward", median(units));
 }
 
 }  // namespace
 }  // namespace strata
 
 int main(int argc, char** argv) {
-  strata::run(argc > 1 ? std::max(1, std::atoi(argv[1])) : 7);
+  strata::run(argc > 1 ? std::max(1, std::atoi(argv[1])) : 7, argc > 2 ? argv[2] : "");
   return 0;
 }

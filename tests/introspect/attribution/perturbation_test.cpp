@@ -9,6 +9,7 @@
 #include "engine/tensor/allocator.h"
 #include "tests/introspect/attribution/models.h"
 #include "tests/support/expect.h"
+#include "tools/introspect/attribution/gradient.h"
 #include "tools/introspect/attribution/group_values.h"
 
 namespace strata::introspect {
@@ -206,6 +207,31 @@ TEST(Perturbation, ABatchIsItsExamplesWhateverThePass) {
     EXPECT_LT(largest_difference(map.slice(0, 1, 2), small), 1e-12) << f.name;
     EXPECT_GT(max(abs(map)).item(), 1e-3) << f.name;
   }
+}
+
+TEST(Perturbation, OfTheChannelsOfALayerUnderALinearHead) {
+  // Ablation and Shapley values of a channel are its term of the score, gradient x input each
+  // place's.
+  ConvNetwork model;
+  Tensor x = random({3, 8, 8, 2}, 8), a = activation_of(model, x, "conv2");
+  Tensor rows = index_select(model.head, 0, numbers({2, 0, 1}, {3}));
+  Tensor terms = mean(a, {1, 2}) * rows;
+  GroupOptions channels{.groups = arange(0, 5), .limit = {.examples = 4}};
+  auto at_layer = [&](const AttributionMethod& method) {
+    return attribution_at_layer(model, x, "conv2", {2, 0, 1}, method);
+  };
+  Tensor ablated = at_layer([&](auto& upper, auto& input, auto& target) {
+    return feature_ablation(upper, input, target, channels).values;
+  });
+  EXPECT_LT(largest_difference(ablated, terms), 1e-12);
+  Tensor shapley = at_layer([&](auto& upper, auto& input, auto& target) {
+    return shapley_values(upper, input, target, channels).values;
+  });
+  EXPECT_LT(largest_difference(shapley, terms), 1e-12);
+  Tensor product = at_layer(gradient_times_input);
+  EXPECT_LT(largest_difference(product, a * rows.reshape({3, 1, 1, 5}) / 16.0), 1e-12);
+  EXPECT_FAILS(attribution_at_layer(model, x, "conv9", {2, 0, 1}, gradient_times_input),
+               "conv9.*conv1, conv2");
 }
 
 TEST(Perturbation, HoldsOnePassAtATime) {

@@ -96,6 +96,18 @@ Scores channels_of(Scores model, std::string layer) {
   };
 }
 
+Tensor attribution_at_layer(const Scores& model, const Tensor& x, const std::string& layer,
+                            const std::vector<int64_t>& target, const AttributionMethod& method) {
+  std::vector<Tensor> parts;
+  for (int64_t n = 0; n < x.size(0); ++n) {
+    Tensor example = x.slice(0, n, n + 1).detach();
+    parts.push_back(method(from_layer(model, example, layer), activation_of(model, example, layer),
+                           targets_of(target, {n})));
+  }
+  NoGrad off;
+  return concatenate(parts);
+}
+
 int64_t examples_per_pass(const Scores& model, const Tensor& x, const PassLimit& limit) {
   int64_t examples = std::max<int64_t>(limit.examples, 1);
   if (limit.bytes == 0 || x.size(0) == 0) return examples;

@@ -9,11 +9,12 @@
 //
 //   integrated_gradients(channels_of(model, "layer2.0"), x, {17});
 //
-// and with from_layer() (tools/introspect/edit.h) of an activation in the place of the input every
-// method is its layer variant. Examples never mix: the sum of the chosen scores is differentiated.
+// and with attribution_at_layer() its layer variant. Examples never mix: the sum of the chosen
+// scores is differentiated.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,15 @@ Tensor activation_of(const Scores& model, const Tensor& x, const std::string& la
 // the means of its channels (the last axis) [N, C]. The target is the unit or the channel.
 Scores units_of(Scores model, std::string layer);
 Scores channels_of(Scores model, std::string layer);
+
+// A method that takes a model, its input and targets, applied to the part of the model above a
+// layer and the layer's activation, example by example: its result for the activation, [N, ...].
+//
+//   attribution_at_layer(model, x, "layer2", target, gradient_times_input);
+using AttributionMethod =
+    std::function<Tensor(const Scores& model, const Tensor& x, const std::vector<int64_t>& target)>;
+Tensor attribution_at_layer(const Scores& model, const Tensor& x, const std::string& layer,
+                            const std::vector<int64_t>& target, const AttributionMethod& method);
 
 // How much one pass through the model may hold.
 struct PassLimit {
