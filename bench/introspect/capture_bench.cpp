@@ -1,6 +1,6 @@
-// What it costs to keep every named activation of ResNet-20 (128 images of 32x32x3, no gradients): a
-// forward pass with and without Capture, in turns. Prints the medians and the median of the ratios of
-// neighbouring passes.
+// What it costs to keep every named activation of ResNet-20 (128 images of 32x32x3, no gradients):
+// a forward pass with and without Capture, in turns. Prints the medians and the median of the
+// ratios of neighbouring passes.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -23,7 +23,7 @@ using namespace strata;
 
 constexpr int64_t components = 10;
 
-// Point i belongs to component i mod 10; centres are 4 apart on average in the first axes.
+// Point i belongs to component i mod 10; centres and points have unit variance along each axis.
 void make(const std::string& path, int64_t n, int64_t d) {
   Generator generator(1);
   Tensor centres = randn({components, d}, 0, 1, DType::f32, &generator);
