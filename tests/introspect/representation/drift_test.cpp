@@ -171,6 +171,15 @@ TEST(DriftMonitor, StreamsInAnyPortions) {
   EXPECT_FAILS(DriftMonitor(gaussian(50, 3, 1), quick()), "n at least 100");
 }
 
+TEST(DriftMonitor, LeavesTheUsersRandomNumbersAlone) {
+  manual_seed(5);
+  auto before = default_generator().state();
+  DriftMonitor monitor(gaussian(300, 3, 13), quick());
+  monitor.observe(gaussian(60, 3, 14));
+  EXPECT_EQ(default_generator().state().seed, before.seed);
+  EXPECT_EQ(default_generator().state().offset, before.offset);
+}
+
 // Each family's hidden features of its own inputs, clean and with noise of growing size: scores
 // must rise with severity, and CKA to the clean features must fall.
 template <class Network>
@@ -189,7 +198,11 @@ void rises_with_severity(const char* layer, const Dims& row) {
   };
   DriftMonitor monitor(features(inputs(400, 1)), quick());
   Tensor x = inputs(100, 2), noise = inputs(100, 3), clean = features(x);
-  std::vector<double> severity, mmd, mahalanobis, cka;
+  std::vector<double> severity, mmd, mahalanobis, cka, harmless;
+  for (uint64_t i = 0; i < 19; ++i) {
+    harmless.push_back(1 - linear_cka(clean, features(x + inputs(100, 10 + i) * 0.1)));
+  }
+  Alarm cka_alarm(harmless, 0.05);
   for (double s : {0.5, 1.0, 1.5, 2.0, 3.0}) {
     Tensor now = features(x + noise * s);
     DriftReport report = monitor.score(now);
@@ -200,6 +213,7 @@ void rises_with_severity(const char* layer, const Dims& row) {
     if (s == 3.0) {
       EXPECT_TRUE(report.mmd.alarm) << layer;
       EXPECT_TRUE(report.mahalanobis.alarm) << layer;
+      EXPECT_TRUE(cka_alarm.rings(cka.back())) << layer;
     }
   }
   EXPECT_GE(spearman(severity, mmd), 0.9) << layer;
@@ -209,6 +223,9 @@ void rises_with_severity(const char* layer, const Dims& row) {
 
 TEST(DriftMonitor, ScoresRiseWithSeverityInConvolutions) {
   rises_with_severity<test::ConvNetwork>("conv2", {8, 8, 2});
+}
+TEST(DriftMonitor, ScoresRiseWithSeverityInRecurrence) {
+  rises_with_severity<test::RecurrentNetwork>("hidden", {5, 3});
 }
 TEST(DriftMonitor, ScoresRiseWithSeverityInGraphs) {
   rises_with_severity<test::GraphNetwork>("graph2", {5, 3});

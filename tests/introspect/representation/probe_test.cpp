@@ -124,6 +124,18 @@ TEST(Logistic, SinglePrecisionEndsWhereDoubleDoes) {
   EXPECT_LT(largest_difference(f32.weight.to(DType::f64), f64.weight), 1e-5);
 }
 
+TEST(Logistic, SurvivesLargeMeansAndRepeatedColumnsInSinglePrecision) {
+  Tensor half = gaussian(300, 20, 20, DType::f32);
+  Tensor x = concatenate({half, half}, 1) + 300.0;
+  LabelSet set{3, random_labels(300, 3, 21)};
+  LogisticOptions options{.l2 = 1e-6, .max_iterations = 300, .tolerance = 1e-9};
+  LogisticFit fit = fit_logistic(x, {set}, options)[0];
+  // Repeated columns share what one would have: the same fit as one at half the penalty.
+  options.l2 = 5e-7;
+  LogisticFit one = fit_logistic(half.to(DType::f64), {set}, options)[0];
+  EXPECT_NEAR(fit.objective, one.objective, 1e-4);
+}
+
 TEST(Logistic, RefusesWhatHasNoOptimum) {
   auto clouds = two_clouds(10, 2, 1, 14);
   LabelSet set{2, clouds.labels};
@@ -131,6 +143,9 @@ TEST(Logistic, RefusesWhatHasNoOptimum) {
   EXPECT_FAILS(fit_logistic(clouds.x, {{1, clouds.labels}}), "numbers from 0 to 0");
   EXPECT_FAILS(fit_logistic(clouds.x.to(DType::i64), {set}), "i64\\[10,2\\]");
   EXPECT_FAILS(fit_logistic(clouds.x, {set}, {}, zeros({2, 2})), "\\[D \\+ 1, K\\] = \\[3, 2\\]");
+  Tensor broken = clouds.x.clone();
+  broken.data<double>()[3] = std::nan("");
+  EXPECT_FAILS(fit_logistic(broken, {set}), "f64\\[10,2\\] hold NaN");
 }
 
 TEST(Probe, ReachesTheSameOptimumFromAnyStart) {

@@ -13,7 +13,7 @@
 namespace strata::introspect {
 namespace {
 
-constexpr int64_t widest_gram = 2048;
+constexpr int64_t widest_gram = 2048, rows_a_chunk = 512;
 
 // One label set as it is solved: with the classes that have examples (all, if the bias is
 // penalised), its parameters a row a class, [W' b].
@@ -97,33 +97,46 @@ void evaluate(const Tensor& x, const std::vector<Problem*>& active,
   }
 }
 
+// sum (x - m)' (x - m) of the rows, or its diagonal, [D, D] or [D] in f64. Rows are centred a chunk
+// at a time: no copy of x, and the f32 products do not drown in the means.
+Tensor scatter(const Tensor& x, const Tensor& centre, bool diagonal) {
+  int64_t n = x.size(0), d = x.size(1);
+  Tensor total = zeros(diagonal ? Dims{d} : Dims{d, d}, DType::f64);
+  for (int64_t first = 0; first < n; first += rows_a_chunk) {
+    Tensor rows = x.slice(0, first, std::min(n, first + rows_a_chunk)) - centre;
+    add_(total,
+         (diagonal ? sum(square(rows), {0}) : matmul(rows.transpose(0, 1), rows)).to(DType::f64));
+  }
+  return total;
+}
+
 // The inverse of the Hessian at W = 0 (on what sums to 0 over the classes), applied a class at a
-// time.
+// time. With b' = b + m W, m the mean of the features, W and b' do not interact in the loss; so
+// M = [P, -P m'; -m P, v + m P m'], P = (C / classes + l2)^-1 for the covariance C, is exact but
+// for the penalty of b.
 Lbfgs::Metric metric_of(const Tensor& x, double classes, const LogisticOptions& options) {
   int64_t n = x.size(0), d = x.size(1);
-  double scale = 1 / (classes * static_cast<double>(n));
-  double rounding = x.dtype() == DType::f64 ? 1e-14 : 1e-7;
-  Tensor squares = sum(square(x), {0}).to(DType::f64) * scale;
-  Tensor penalties = full({d + 1}, options.l2, DType::f64);
-  fill_(penalties.slice(0, d, d + 1), options.bias_l2);
-  penalties = penalties + rounding * sum(squares).item();
-  Tensor one = full({1}, 1 / classes, DType::f64);
-  if (d > widest_gram) {
-    Tensor diagonal = reciprocal(concatenate({squares, one}) + penalties);
-    return [diagonal, d](const std::vector<double>& v) {
-      auto rows = static_cast<int64_t>(v.size()) / (d + 1);
-      return (from_vector(v, {rows, d + 1}) * diagonal).to_vector<double>();
-    };
+  bool diagonal = d > widest_gram;
+  Tensor centre = mean(x, {0}), m = centre.to(DType::f64).reshape({1, d});
+  Tensor curvature = scatter(x, centre, diagonal) / (classes * static_cast<double>(n));
+  Tensor same = diagonal ? ones({d}, DType::f64) : eye(d, DType::f64);
+  double trace = sum(curvature * same).item();
+  if (!std::isfinite(trace)) {
+    fail("fit_logistic", Caller{},
+         "features {} hold NaN, infinity or values whose squares overflow", describe(x));
   }
-  Tensor gram = matmul(x.transpose(0, 1), x).to(DType::f64) * scale;
-  Tensor sums = sum(x, {0}).to(DType::f64).reshape({d, 1}) * scale;
-  Tensor bordered = concatenate(
-      {concatenate({gram, sums}, 1), concatenate({sums, one.reshape({1, 1})}).transpose(0, 1)});
-  Tensor inverse = inverse_positive(bordered + eye(d + 1, DType::f64) * penalties).to(x.dtype());
-  return [inverse, d](const std::vector<double>& v) {
+  // Rounding may have made the matrix a little indefinite.
+  double floor = (x.dtype() == DType::f64 ? 1e-13 : 2e-6) * trace;
+  double bias_variance = 1 / (1 / classes + options.bias_l2);
+  Tensor damped = curvature + same * (options.l2 + floor);
+  Tensor p = diagonal ? reciprocal(damped) : inverse_positive(damped).to(x.dtype());
+  return [=](const std::vector<double>& v) {
     auto rows = static_cast<int64_t>(v.size()) / (d + 1);
-    Tensor vectors = from_vector(v, {rows, d + 1}).to(inverse.dtype());
-    return matmul(vectors, inverse).to_vector<double>();
+    Tensor g = from_vector(v, {rows, d + 1});
+    Tensor bias = g.slice(1, d, d + 1), weight = g.slice(1, 0, d) - bias * m;
+    weight = diagonal ? weight * p : matmul(weight.to(p.dtype()), p).to(DType::f64);
+    bias = bias * bias_variance - matmul(weight, m.transpose(0, 1));
+    return concatenate({weight, bias}, 1).to_vector<double>();
   };
 }
 

@@ -8,7 +8,7 @@
 // with sum 0. A class without examples has its optimum at b = -infinity and W = 0, and gets just
 // that; with bias_l2 > 0 every bias is finite and the problem is strictly convex in b too.
 //
-// Solved by L-BFGS in the metric of the Hessian at W = 0, X'X / (n C) + l2 (Bohning 1992,
+// Solved by L-BFGS in the metric of the Hessian at W = 0, cov(X) / C + l2 (Bohning 1992,
 // "Multinomial logistic regression algorithm", bounds the Hessian by such a product everywhere), so
 // that badly scaled features do not slow it down. Several label sets over the same features are
 // solved in step and share products. Cost: 4 n D K FLOPs an evaluation for K classes of all label
@@ -42,7 +42,8 @@ struct LogisticFit {
 };
 
 // x [n, D], f32 or f64. `start` (optional): weights and, in the last row, biases of every label set
-// side by side, [D + 1, K]. Errors: l2 not above 0; labels out of range.
+// side by side, [D + 1, K]. Errors: l2 not above 0; labels out of range;
+// features that are not finite.
 std::vector<LogisticFit> fit_logistic(const Tensor& x, const std::vector<LabelSet>& sets,
                                       const LogisticOptions& options = {},
                                       const Tensor& start = {});
