@@ -171,6 +171,21 @@ TEST(Lanczos, FindsTheTopOfAKnownDiagonal) {
   for (double residual : top.residuals) EXPECT_LT(residual, 1e-8);
 }
 
+TEST(Lanczos, WorksInSinglePrecision) {
+  std::vector<float> diagonal;
+  for (int i = 1; i <= 300; ++i) diagonal.push_back(static_cast<float>(i) / 300);
+  diagonal[7] = 4;
+  diagonal[8] = 3;
+  Tensor d = from_vector(diagonal, {300});
+  LinearMap map{300, DType::f32, [=](const Tensor& v) { return d * v; }};
+  TopPairs top = top_eigenpairs(map, {.count = 2, .tolerance = 1e-5});
+  EXPECT_NEAR(top.values[0], 4, 1e-5);
+  EXPECT_NEAR(top.values[1], 3, 1e-5);
+  EXPECT_LT(top.steps, 40);
+  EXPECT_EQ(top.vectors.dtype(), DType::f32);
+  EXPECT_NEAR(std::abs(top.vectors.select(0, 1).select(0, 8).item()), 1, 1e-5);
+}
+
 TEST(Lanczos, AgreesWithTheFullDecomposition) {
   Tensor a = symmetric(20, 10);
   EigenPairs full = symmetric_eigen(a);

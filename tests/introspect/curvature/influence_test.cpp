@@ -7,6 +7,7 @@
 #include "tests/support/expect.h"
 #include "tools/introspect/curvature/fisher.h"
 #include "tools/introspect/curvature/hessian.h"
+#include "tools/introspect/curvature/per_example.h"
 #include "tools/introspect/linear_algebra.h"
 
 namespace strata::introspect {
@@ -191,6 +192,27 @@ TEST(TracIn, ByReplayAccountsForAllOfTheFallOfTheLossInEveryFamily) {
       EXPECT_NEAR(rows[t], fall, (smooth ? 1e-9 : 1e-3) * std::abs(fall)) << r.f.name;
     }
     EXPECT_EQ(values(flatten_all(r.parameters())), values(flatten_all(r.run.start)));
+  }
+}
+
+TEST(TracIn, OfCheckpointsIsTheSumOfTheirGradientsProducts) {
+  for (size_t index = 0; index < 4; ++index) {
+    SmallRun r(index, 0.01, 2);
+    const auto& parameters = r.parameters();
+    Tensor end = replay(r.run, r.f.example, parameters);
+    std::vector<Tensor> last = unflatten(end, parameters);
+    Examples tests{[&](int64_t i) { return r.f.example(3 - i); }, 2};
+    Tensor found = tracin(r.examples, tests, parameters, {{r.run.start, 0.3}, {last, 0.1}});
+    auto products = [&](const std::vector<Tensor>& at) {
+      Restore restore(parameters);
+      assign(parameters, at);
+      Tensor g = per_example_gradients(r.f.example, parameters, 4);
+      Tensor t = per_example_gradients(tests.loss, parameters, 2);
+      return matmul(t, g.transpose(0, 1));
+    };
+    Tensor wanted = products(r.run.start) * 0.3 + products(last) * 0.1;
+    EXPECT_LT(largest_difference(found, wanted), 1e-10 * max(abs(wanted)).item()) << r.f.name;
+    EXPECT_EQ(values(flatten_all(parameters)), values(flatten_all(r.run.start)));
   }
 }
 

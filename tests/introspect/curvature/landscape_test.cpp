@@ -60,6 +60,7 @@ TEST(Landscape, FiltersOfADirectionHaveTheNormsOfTheWeights) {
 }
 
 // A network with batch norms, and two states of it.
+// Seeds before the model below it is made.
 struct Seeded {
   Seeded() { manual_seed(7); }
 };

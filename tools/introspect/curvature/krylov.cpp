@@ -123,7 +123,8 @@ TopPairs top_eigenpairs(const LinearMap& map, const TopOptions& options) {
         converged = converged && residual(i) <= options.tolerance * largest;
       }
       if (k == capacity || (converged && !complete)) {
-        TopPairs found{{ritz.values.begin(), ritz.values.begin() + count}, {}, {}, int(k)};
+        TopPairs found{
+            {ritz.values.begin(), ritz.values.begin() + count}, {}, {}, static_cast<int>(k)};
         for (int64_t i = 0; i < count; ++i) found.residuals.push_back(residual(i));
         Tensor rotation = ritz.vectors.slice(1, 0, count).transpose(0, 1).to(map.dtype);
         found.vectors = matmul(rotation, space.basis());

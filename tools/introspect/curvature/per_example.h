@@ -43,6 +43,7 @@ struct NoiseScaleOptions {
   int repeats = 16;
   uint64_t seed = 1;
 };
+// Batch norms should be in evaluation mode, or examples are not independent (and statistics move).
 // Draws batches of 0..count-1 with replacement; a big batch's gradient is the mean of its small
 // ones', which are then no extra work.
 NoiseScale gradient_noise_scale(const BatchLoss& loss, const std::vector<Tensor>& parameters,

@@ -27,11 +27,11 @@ std::vector<double> patched_metrics(const PatchingTask& task, const std::string&
   std::vector<double> metrics;
   for (int64_t begin = 0; begin < places; begin += task.runs) {
     int64_t runs = std::min(task.runs, places - begin);
-    // mask[r] marks place begin + r.
     Dims mask_shape = {runs};
     for (int i = 0; i < shape.rank(); ++i) mask_shape.push_back(i == axis ? places : 1);
-    Tensor marks = one_hot(arange(double(begin), double(begin + runs)), places, DType::u8);
-    Tensor mask = marks.to(DType::boolean).reshape(mask_shape);
+    // Row r marks place begin + r.
+    Tensor marks = eye(places, DType::u8).slice(0, begin, begin + runs).to(DType::boolean);
+    Tensor mask = marks.reshape(mask_shape);
     Dims times = {runs};
     for (int i = 1; i < task.corrupted.rank(); ++i) times.push_back(1);
     Edit edit(name, [&](const Tensor& value) { return mixed(value, clean, shape, mask); });
@@ -69,6 +69,7 @@ PatchSweep sweep(const PatchingTask& task, const std::vector<std::string>& activ
          describe(task.clean), describe(task.corrupted));
   }
   if (activations.empty()) fail("patching", Caller{}, "no activations were named");
+  if (task.runs < 1) fail("patching", Caller{}, "{} runs at a time", task.runs);
   PatchSweep out{activations, {}};
   std::vector<Tensor> clean = clean_values(task, activations, out);
   out.corrupted = task.metric(task.model(task.corrupted));

@@ -21,7 +21,7 @@ Metric logit_difference(std::vector<int64_t> answers, std::vector<int64_t> other
                         int64_t position = -1);
 
 struct PatchingTask {
-  Scores model;
+  Scores model;             // in evaluation mode
   Tensor clean, corrupted;  // inputs of one shape, [N, T, ...]
   Metric metric;
   int64_t runs = 16;  // patched runs computed together, as one batch of runs N
