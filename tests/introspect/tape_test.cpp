@@ -126,6 +126,17 @@ TEST(Tape, WantedTensorsPassOnWhatTheyReceive) {
   EXPECT_EQ(both[1].item(), 36);
 }
 
+TEST(Tape, WhatTheOutputDoesNotDependOnReceivesZeros) {
+  Tensor x = leaf({1, 2}), other = leaf({3, 4, 5}), y, aside;
+  Tape tape([&] {
+    y = relu(x);
+    aside = relu(other);
+  });
+  auto both = propagate(tape, y, ones({2}, DType::f64), {aside, x});
+  EXPECT_EQ(values(both[0]), (std::vector<double>{0, 0, 0}));
+  EXPECT_EQ(values(both[1]), (std::vector<double>{1, 1}));
+}
+
 TEST(Tape, WatchedActivationsWantGradientsWhereParametersDoNot) {
   ConvNetwork model;  // nothing wants a gradient
   Watch watch({"conv1"});

@@ -64,6 +64,9 @@ class Walk {
       }
       visit(node, gradient);
     }
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      if (!received[i].defined()) received[i] = zeros_like(wanted[i].detach());
+    }
     return received;
   }
 

@@ -79,7 +79,7 @@ struct Rules {
 };
 
 // Walks from `output`, which receives `seed` (its shape), back to the tensors in `wanted`, newest
-// op first, and returns what comes to each: its shape, undefined where nothing does. Without rules
+// op first, and returns what comes to each, in its shape: zeros where nothing does. Without rules
 // this is grad(), bit for bit. Hooks of tensors do not run. A tensor in `wanted` that is itself
 // computed from another passes on what it received.
 // Errors: an output or a wanted tensor without a gradient; a seed of another shape.

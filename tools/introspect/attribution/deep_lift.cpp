@@ -92,7 +92,7 @@ DeepLift deep_lift(const Scores& model, const Tensor& x, const Tensor& baseline,
   for (size_t i = 0; i < here.values.size(); ++i) {
     for (size_t use = 0; use < here.values[i].size(); ++use, ++next) {
       Tensor change = here.values[i][use].detach() - there.values[i].at(use).detach();
-      contributions[i].push_back(next->defined() ? *next * change : zeros_like(change));
+      contributions[i].push_back(*next * change);
     }
   }
   DeepLift result;

@@ -54,7 +54,7 @@ struct RelevanceBalance {
 
 struct Relevance {
   Tensor input;                                       // x's shape; undefined when x is integers
-  std::map<std::string, std::vector<Tensor>> layers;  // by name, one for each use
+  std::map<std::string, std::vector<Tensor>> layers;  // by name, one for each use of the layer
   std::vector<RelevanceBalance> balance;              // from the output down
 };
 
