@@ -8,6 +8,7 @@
 
 #include "engine/autograd/autograd.h"
 #include "engine/tensor/allocator.h"
+#include "kernels/common/parallel.h"
 #include "models/convnet.h"
 #include "models/resnet.h"
 #include "tests/introspect/attribution/models.h"
@@ -151,6 +152,13 @@ TEST(IntegratedGradients, ExactRefusesByNameWhatIsNotPiecewiseLinear) {
     return sum(where(greater(x, scalar(0, x.dtype())), x, x * 0.0), {1});
   };
   EXPECT_FAILS(integrated_gradients(chosen, random({1, 3}, 1), {}, exact), "uses where");
+  // With a mask that does not depend on x it is linear.
+  Tensor mask = tril_mask(3, 3);
+  Scores masked = [&](const Tensor& x) {
+    return sum(where(mask, x.unsqueeze(1), scalar(0, x.dtype())).flatten(1), {1});
+  };
+  auto linear = integrated_gradients(masked, ones({1, 3}, DType::f64), {}, exact);
+  EXPECT_EQ(values(linear.attribution), (std::vector<double>{3, 2, 1}));
   Tensor none;
   Scores training = [&](const Tensor& x) {
     return sum(batch_norm(x, none, none, none, none), {1});
@@ -197,6 +205,22 @@ TEST(IntegratedGradients, ABatchIsItsExamplesWhateverThePass) {
       EXPECT_GT(largest_difference(whole.slice(0, 0, 1), second), 1e-3) << f.name;
     }
   }
+}
+
+TEST(IntegratedGradients, HasTheSameBitsWithAnyNumberOfThreads) {
+  int before = thread_count();
+  for (Quadrature rule : rules) {
+    std::vector<std::vector<double>> found;
+    for (int threads : {1, 2, 5}) {
+      set_thread_count(threads);
+      found.push_back(values(
+          integrated_gradients(ConvNetwork{}, random({2, 8, 8, 2}, 1), {0, 1}, {.quadrature = rule})
+              .attribution));
+    }
+    EXPECT_EQ(found[0], found[1]);
+    EXPECT_EQ(found[0], found[2]);
+  }
+  set_thread_count(before);
 }
 
 TEST(IntegratedGradients, MemoryDoesNotGrowWithTheSteps) {

@@ -9,12 +9,10 @@
 namespace strata::introspect {
 namespace {
 
-// Ops whose results jump and have no gradient.
-bool compares(const std::string& name) {
-  static const std::unordered_set<std::string> names{
-      "equal",       "not_equal", "less",   "less_equal", "is_nan",  "logical_and", "logical_or",
-      "logical_not", "argmax",    "argmin", "argsort",    "one_hot", "any",         "all"};
-  return names.count(name) > 0;
+// Comparisons, argmax and their like: results that jump, recorded without operands because no
+// gradient can go to one.
+bool jumps(const Step& step) {
+  return step.inputs.empty() && (!is_float(step.out.dtype()) || std::string(step.op) == "one_hot");
 }
 
 }  // namespace
@@ -36,7 +34,7 @@ DependentPass record_dependence(const Scores& model, const Tensor& x) {
       step.switched |= operand.defined() && compared.count(operand.get()) > 0;
     }
     bool depends = step.varying() > 0 && ran.out.requires_grad();
-    if (compares(ran.op) || (step.switched && !depends)) compared.insert(ran.out.get());
+    if (jumps(ran) || (step.switched && !depends)) compared.insert(ran.out.get());
     if (!depends) continue;
     dependent.insert(ran.out.node().get());
     pass.steps.push_back(std::move(step));

@@ -3,96 +3,53 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
-#include <unordered_map>
 
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
 #include "tools/introspect/attribution/dependence.h"
+#include "tools/introspect/attribution/op_kind.h"
 
 namespace strata::introspect {
 namespace {
 
-enum class Kind {
-  linear,   // in all operands together
-  product,  // in each of the first two operands
-  norm,     // batch norm: in the first operand, if it is inference
-  divided,  // in all but the last operand
-  bend,     // two lines: one cut is all there is
-  bends,    // more than two lines, or several maxima: parts are looked at again
-  other,
+enum class Bends {
+  never,  // linear in the operands that vary
+  once,   // two lines: one cut is all there is
+  often,  // more lines: the parts are looked at again
+  other,  // not piecewise linear, or not known to be
 };
 
-Kind kind_of(const DependentStep& op) {
-  static const std::unordered_map<std::string, Kind> kinds = [] {
-    std::unordered_map<std::string, Kind> all;
-    for (auto name : {"add",
-                      "sub",
-                      "neg",
-                      "sum",
-                      "mean",
-                      "sum_to",
-                      "cumsum",
-                      "reshape",
-                      "permute",
-                      "transpose",
-                      "slice",
-                      "select",
-                      "expand",
-                      "unsqueeze",
-                      "squeeze",
-                      "flatten",
-                      "flip",
-                      "contiguous",
-                      "clone",
-                      "to_dtype",
-                      "to_device",
-                      "concatenate",
-                      "stack",
-                      "split",
-                      "pad",
-                      "roll",
-                      "repeat",
-                      "gather",
-                      "scatter",
-                      "scatter_add",
-                      "index_select",
-                      "index_add",
-                      "embedding",
-                      "avg_pool2d",
-                      "avg_pool1d",
-                      "adaptive_avg_pool2d",
-                      "global_avg_pool2d",
-                      "upsample_nearest2d",
-                      "upsample_bilinear2d"}) {
-      all[name] = Kind::linear;
-    }
-    for (auto name : {"mul", "matmul", "linear", "einsum", "dot", "outer", "conv1d", "conv2d",
-                      "conv_transpose1d", "conv_transpose2d"}) {
-      all[name] = Kind::product;
-    }
-    all["batch_norm"] = Kind::norm;
-    all["div"] = Kind::divided;
-    for (auto name : {"relu", "leaky_relu", "abs", "maximum", "minimum"}) all[name] = Kind::bend;
-    for (auto name : {"clamp", "hard_sigmoid", "max", "min", "max_pool1d", "max_pool2d",
-                      "max_pool2d_with_switches", "adaptive_max_pool2d"}) {
-      all[name] = Kind::bends;
-    }
-    return all;
-  }();
-  auto found = kinds.find(op.name());
-  if (found == kinds.end() || op.switched) return Kind::other;
-  bool bilinear = op.inputs.size() > 1 && op.varies[0] && op.varies[1];
-  if (op.name() == "einsum") bilinear = op.varying() > 1;
-  if (found->second == Kind::product && bilinear) return Kind::other;
-  if (found->second == Kind::norm && op.inputs.size() > 1 && op.varies[1]) return Kind::other;
-  if (found->second == Kind::divided && op.varies.back()) return Kind::other;
-  return found->second;
+Bends bends(const DependentStep& step) {
+  auto kind = op_kind(step.op);
+  std::string name = step.name();
+  if (!kind || step.switched || name == "max_unpool2d") return Bends::other;
+  bool both = step.inputs.size() > 1 && step.varies[0] && step.varies[1];
+  switch (*kind) {
+    case OpKind::sum:
+    case OpKind::move:
+      return Bends::never;
+    case OpKind::weighted:
+    case OpKind::product:
+    case OpKind::batch_norm:
+      return both ? Bends::other : Bends::never;
+    case OpKind::quotient:
+      return step.varies.back() ? Bends::other : Bends::never;
+    case OpKind::extreme:
+      return Bends::often;
+    case OpKind::activation:
+      if (name == "relu" || name == "leaky_relu" || name == "abs") return Bends::once;
+      return name == "clamp" || name == "hard_sigmoid" ? Bends::often : Bends::other;
+    default:
+      return Bends::other;
+  }
 }
 
-struct Cutter {
+struct Precision {
   double rounding, nearest;  // relative noise of a result; least distance between cuts
 };
-Cutter cutter(DType type) { return type == DType::f64 ? Cutter{1e-14, 1e-13} : Cutter{2e-6, 1e-6}; }
+Precision precision(DType type) {
+  return type == DType::f64 ? Precision{1e-14, 1e-13} : Precision{2e-6, 1e-6};
+}
 
 // The halves of [2 S, ...] exchanged.
 Tensor exchanged(const Tensor& x) {
@@ -145,13 +102,12 @@ std::vector<double> cuts(const Departure& d, int64_t stretches, int64_t s, const
 void check_piecewise_linear(const DependentPass& pass) {
   std::set<std::string> others;
   for (const DependentStep& op : pass.steps) {
-    if (kind_of(op) == Kind::other) others.insert(op.name());
+    if (bends(op) == Bends::other) others.insert(op.name());
   }
   if (others.empty()) return;
   fail("integrated_gradients", Caller{},
        "the network is not piecewise linear in its input: it uses {}. Exact integration needs "
-       "linear "
-       "ops, ReLUs, maxima and their like; use Gauss-Legendre quadrature",
+       "linear ops, ReLUs, maxima and their like; use Gauss-Legendre quadrature",
        fmt::join(others, ", "));
 }
 
@@ -180,7 +136,7 @@ class Walk {
   };
   std::vector<Stretch> examine(const std::vector<Pending>& batch, std::vector<Pending>* rest) {
     DependentPass pass = record_dependence(model_, ends(batch));
-    Cutter limits = cutter(pass.scores.dtype());
+    Precision limits = precision(pass.scores.dtype());
     std::vector<const DependentStep*> bending = this->bending(pass);
     std::vector<bool> cut(batch.size(), false);
     size_t open = batch.size();
@@ -190,7 +146,7 @@ class Walk {
       for (size_t s = 0; s < batch.size(); ++s) any |= wanted(s);
       if (!any) continue;
       Departure d = departure(pass, *bending[k], limits.rounding);
-      size_t next = kind_of(*bending[k]) == Kind::bend ? k + 1 : k;
+      size_t next = bends(*bending[k]) == Bends::once ? k + 1 : k;
       for (size_t s = 0; s < batch.size(); ++s) {
         if (!wanted(s)) continue;
         auto places = cuts(d, static_cast<int64_t>(batch.size()), static_cast<int64_t>(s),
@@ -239,8 +195,8 @@ class Walk {
       check_inference(pass);
     }
     for (const DependentStep& op : pass.steps) {
-      Kind kind = kind_of(op);
-      if (kind != Kind::bend && kind != Kind::bends) continue;
+      Bends kind = bends(op);
+      if (kind != Bends::once && kind != Bends::often) continue;
       if (op.out.rank() == 0 || op.out.size(0) != pass.x.size(0)) {
         fail("integrated_gradients", op.at,
              "the result {} of {} does not have the batch of {} examples as its first axis, so "

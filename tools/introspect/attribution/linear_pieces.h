@@ -12,10 +12,10 @@
 // pieces is that of the units that switch along the segment: hundreds in a small network; but a
 // ResNet-20 of 32x32 images has 188,416 ReLUs, and for it quadrature is the way.
 //
-// Ops that may depend on the input: linear ones, products with constants, relu, leaky_relu, abs,
-// clamp, hard_sigmoid, maximum, minimum, max, min, max pooling, batch norm in inference. Any other
-// is refused by name. A gradient is right up to the rounding of its point; bends closer together
-// than 1e-13 (1e-6 in f32) of the segment are taken as one.
+// Ops that may depend on the input: linear ones, products with constants, `where` of a constant
+// condition, relu, leaky_relu, abs, clamp, hard_sigmoid, maximum, minimum, max, min, max pooling,
+// batch norm in inference. Any other is refused by name. A gradient is right up to the rounding of
+// its point; bends closer together than 1e-13 (1e-6 in f32) of the segment are taken as one.
 #pragma once
 
 #include <functional>
