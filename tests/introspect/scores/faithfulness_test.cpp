@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/ops.h"
+#include "kernels/common/parallel.h"
 #include "tests/introspect/networks.h"
 #include "tests/support/expect.h"
 #include "tools/introspect/attribution/gradient.h"
@@ -97,6 +98,10 @@ TEST(Faithfulness, TheGradientOfALinearModelHasNoInfidelity) {
     Tensor scaled =
         infidelity(model, x, targets, gradient * 2.0, p, {.samples = 8, .best_scale = true});
     EXPECT_LT(max(scaled).item(), 1e-12);
+    // Alone, an example gets what it got in the batch.
+    Tensor alone =
+        infidelity(model, x.slice(0, 1, 2), {1}, gradient.slice(0, 1, 2) * 2.0, p, {.samples = 8});
+    EXPECT_NEAR(alone.item(), wrong.select(0, 1).item(), 1e-12);
   }
 }
 
@@ -177,6 +182,12 @@ TEST(Faithfulness, ImputationIsOfEachImageAndItsNoiseOfItsSize) {
   EXPECT_EQ(largest_difference(impute_linear(x.slice(0, 1, 2), removed.slice(0, 1, 2), 0.1),
                                both.slice(0, 1, 2)),
             0);
+  int threads = thread_count();
+  for (int other : {1, 2, 8}) {
+    set_thread_count(other);
+    EXPECT_EQ(largest_difference(impute_linear(x, removed, 0.1), both), 0);
+  }
+  set_thread_count(threads);
   Tensor noise = both - impute_linear(x, removed);
   double share = mean(removed.to(DType::f64)).item();
   EXPECT_NEAR(std::sqrt(mean(square(noise)).item() / share), 0.1, 0.01);

@@ -11,84 +11,83 @@
 namespace strata::introspect {
 namespace {
 
-// The system of one image: one unknown a removed pixel.
+// The system of one image. Vectors are grids with a border of zeros around the image, zero outside
+// the holes.
 class Holes {
  public:
-  Holes(const uint8_t* removed, int64_t height, int64_t width) {
-    unknown_.assign(static_cast<size_t>(height * width), -1);
-    for (int64_t i = 0; i < height * width; ++i) {
-      if (!removed[i]) continue;
-      unknown_[static_cast<size_t>(i)] = static_cast<int64_t>(pixel_.size());
-      pixel_.push_back(i);
-    }
-    for (int64_t i : pixel_) {
-      double weights = 0;
-      for (int64_t dy = -1; dy <= 1; ++dy) {
-        for (int64_t dx = -1; dx <= 1; ++dx) {
-          int64_t y = i / width + dy, x = i % width + dx;
-          if ((dy == 0 && dx == 0) || y < 0 || y >= height || x < 0 || x >= width) continue;
-          double weight = dy == 0 || dx == 0 ? 1.0 / 6 : 1.0 / 12;
-          neighbours_.push_back({y * width + x, weight});
-          weights += weight;
-        }
-      }
-      ends_.push_back(neighbours_.size());
-      diagonal_.push_back(weights);
-    }
+  using Grid = std::vector<double>;
+
+  Holes(const uint8_t* removed, int64_t height, int64_t width)
+      : height_(height), width_(width), hole_(border()), weight_(border()) {
+    Grid inside = border();
+    each([&](size_t at, int64_t pixel) {
+      inside[at] = 1;
+      hole_[at] = removed[pixel];
+    });
+    sum_neighbours(inside, weight_);
   }
 
-  // Writes the restored pixels of one channel, `stride` apart, into `image`.
+  // Restores one channel of the image, whose pixels are `stride` apart.
   void fill(double* image, int64_t stride) const {
-    size_t n = pixel_.size();
-    std::vector<double> residual(n, 0), value(n, 0), direction, image_of(n);
-    each_neighbour([&](size_t row, int64_t pixel, double weight) {
-      if (unknown_[static_cast<size_t>(pixel)] < 0) residual[row] += weight * image[pixel * stride];
-    });
-    direction = residual;
-    double size = dot(residual, residual), target = size * 1e-24;
-    for (size_t step = 0; step < 10 * n && size > target; ++step) {
-      apply(direction, image_of);
-      double along = size / dot(direction, image_of);
-      for (size_t i = 0; i < n; ++i) {
+    Grid known = border(), residual = border(), value = border(), product = border();
+    each([&](size_t at, int64_t pixel) { known[at] = (1 - hole_[at]) * image[pixel * stride]; });
+    sum_neighbours(known, residual);
+    each([&](size_t at, int64_t) { residual[at] *= hole_[at]; });
+    Grid direction = residual;
+    double size = dot(residual, residual), enough = size * 1e-20;
+    for (int64_t step = 0; step < 10 * height_ * width_ && size > enough; ++step) {
+      multiply(direction, product);
+      double along = size / dot(direction, product);
+      for (size_t i = 0; i < value.size(); ++i) {
         value[i] += along * direction[i];
-        residual[i] -= along * image_of[i];
+        residual[i] -= along * product[i];
       }
-      double next = dot(residual, residual);
-      for (size_t i = 0; i < n; ++i) direction[i] = residual[i] + next / size * direction[i];
+      double next = dot(residual, residual), keep = next / size;
+      for (size_t i = 0; i < value.size(); ++i) direction[i] = residual[i] + keep * direction[i];
       size = next;
     }
-    for (size_t i = 0; i < n; ++i) image[pixel_[i] * stride] = value[i];
+    each([&](size_t at, int64_t pixel) {
+      if (hole_[at] != 0) image[pixel * stride] = value[at];
+    });
   }
 
  private:
-  struct Neighbour {
-    int64_t pixel;
-    double weight;
-  };
+  Grid border() const { return Grid(static_cast<size_t>((height_ + 2) * (width_ + 2)), 0.0); }
+  // visit(index in a grid, index in the image).
   template <class Visit>
-  void each_neighbour(Visit&& visit) const {
-    size_t at = 0;
-    for (size_t row = 0; row < ends_.size(); ++row) {
-      for (; at < ends_[row]; ++at) visit(row, neighbours_[at].pixel, neighbours_[at].weight);
+  void each(Visit&& visit) const {
+    for (int64_t y = 0; y < height_; ++y) {
+      for (int64_t x = 0; x < width_; ++x) {
+        visit(static_cast<size_t>((y + 1) * (width_ + 2) + x + 1), y * width_ + x);
+      }
     }
   }
-  void apply(const std::vector<double>& v, std::vector<double>& out) const {
-    for (size_t i = 0; i < v.size(); ++i) out[i] = diagonal_[i] * v[i];
-    each_neighbour([&](size_t row, int64_t pixel, double weight) {
-      int64_t column = unknown_[static_cast<size_t>(pixel)];
-      if (column >= 0) out[row] -= weight * v[static_cast<size_t>(column)];
-    });
+  // out = the weighted sum of the eight neighbours of each pixel.
+  void sum_neighbours(const Grid& v, Grid& out) const {
+    int64_t down = width_ + 2;
+    for (int64_t y = 1; y <= height_; ++y) {
+      const double* row = v.data() + y * down;
+      double* to = out.data() + y * down;
+      for (int64_t x = 1; x <= width_; ++x) {
+        const double* p = row + x;
+        to[x] = (p[-1] + p[1] + p[-down] + p[down]) / 6 +
+                (p[-down - 1] + p[-down + 1] + p[down - 1] + p[down + 1]) / 12;
+      }
+    }
   }
-  static double dot(const std::vector<double>& a, const std::vector<double>& b) {
+  void multiply(const Grid& v, Grid& out) const {
+    sum_neighbours(v, out);
+    for (size_t i = 0; i < v.size(); ++i) out[i] = hole_[i] * (weight_[i] * v[i] - out[i]);
+  }
+  static double dot(const Grid& a, const Grid& b) {
     double sum = 0;
+#pragma omp simd reduction(+ : sum)
     for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
     return sum;
   }
 
-  std::vector<int64_t> pixel_, unknown_;
-  std::vector<Neighbour> neighbours_;
-  std::vector<size_t> ends_;
-  std::vector<double> diagonal_;
+  int64_t height_, width_;
+  Grid hole_, weight_;  // 1 where a pixel is removed; the neighbours' weights that lie in the image
 };
 
 }  // namespace

@@ -8,8 +8,8 @@
 // symmetric and positive definite, which conjugate gradients solve. Inside the image linear ramps
 // are restored exactly.
 //
-// Cost: O(removed pixels x C) an iteration, some hundreds of iterations at 224 x 224; and a forward
-// pass of each example for each share, twice.
+// Cost: O(H W C) an iteration, some hundreds of iterations where a large piece of a 224 x 224 image
+// is missing; and a forward pass of each example for each share, twice.
 #pragma once
 
 #include "tools/introspect/scores/explanation.h"
