@@ -5,9 +5,12 @@
 //
 // which adds up to f(x) - f(x') ("completeness"). The integral is taken by
 //
-//   gauss_legendre  n nodes, exact where the gradient is a polynomial of degree 2 n - 1 in a: the
-//                   default, best for smooth networks and no worse for ReLU networks
-//   midpoint        n equal cells; error O(1 / n^2) where smooth. All weights are equal
+//   gauss_legendre  n nodes, exact where the gradient is a polynomial of degree 2 n - 1 in a. The
+//                   default: on smooth networks tens of nodes reach rounding
+//   midpoint        n equal cells; error O(1 / n^2) where smooth. On ReLU networks, where no rule
+//                   knows of the bends, it is a little better: 50 nodes miss completeness by 1.9 %
+//                   in the median over 40 inputs of a two-layer convolutional network, Gauss's by
+//                   3.2 %
 //   exact           one node in each linear piece (linear_pieces.h): no error but rounding, for
 //                   small piecewise linear networks only; others are refused by name
 //
