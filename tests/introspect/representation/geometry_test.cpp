@@ -19,6 +19,18 @@ using test::orthogonal;
 
 double largest(const Tensor& x) { return max(abs(x)).item(); }
 
+TEST(PooledFeatures, AverageCellsOfImagesAndStepsOfSequences) {
+  Tensor image = arange(0, 32, 1, DType::f32).reshape({1, 4, 4, 2});
+  // Cell (0, 1) of a 2 x 2 grid has rows 0 and 1, columns 2 and 3: channel 0 holds 4, 6, 12, 14.
+  auto cells = pooled_features(image, 2);
+  EXPECT_EQ(cells.shape(), (Dims{1, 8}));
+  EXPECT_EQ(cells.select(1, 2).item(), 9);
+  EXPECT_EQ(pooled_features(image, 9).shape(), (Dims{1, 32}));  // no finer than the image
+  Tensor sequence = arange(0, 6, 1, DType::f64).reshape({1, 3, 2});
+  EXPECT_EQ(pooled_features(sequence).to_vector<double>(), (std::vector<double>{2, 3}));
+  EXPECT_FAILS(pooled_features(ones({3})), "f32\\[3\\] is not");
+}
+
 TEST(PrincipalComponents, RecoverPlantedDirectionsAndVariances) {
   // Three strong directions in 40 dimensions, with small noise.
   Tensor codes = gaussian(500, 3, 7, DType::f32) * from_values({10, 6, 3});

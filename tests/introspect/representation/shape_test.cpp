@@ -122,6 +122,16 @@ TEST(Cca, HandlesRankDeficiencyAndConstants) {
   EXPECT_FAILS(svcca(x, x, 0), "share of variance is 0");
 }
 
+TEST(Shape, SinglePrecisionAgreesWithDouble) {
+  Tensor x = gaussian(50, 6, 37), y = x + gaussian(50, 6, 38);
+  Tensor a = x.to(DType::f32), b = y.to(DType::f32);
+  expect_near(canonical_correlations(a, b).correlations, canonical_correlations(x, y).correlations,
+              1e-5);
+  EXPECT_NEAR(procrustes_distance(a, b), procrustes_distance(x, y), 1e-5);
+  EXPECT_NEAR(rsa(a, b), rsa(x, y), 1e-4);
+  EXPECT_NEAR(mutual_neighbours(a, b), mutual_neighbours(x, y), 1e-2);
+}
+
 TEST(Procrustes, IsTheMinimumOverRotations) {
   Tensor x = gaussian(30, 5, 27), y = gaussian(30, 5, 28);
   Tensor a = x - mean(x, {0}), b = y - mean(y, {0});

@@ -9,8 +9,9 @@ namespace strata::introspect {
 // |b|^2 after taking out b's mean: rows closer than about 1e-3 (f32; 1e-7 in f64) of the spread are
 // not told apart. Cost 2 m n D FLOPs.
 Tensor squared_distances(const Tensor& a, const Tensor& b);
-// Median over pairs of different rows of x [n, D] of |x_i - x_j|, n at least 2. The usual bandwidth
-// of Gaussian kernels (Gretton et al. 2012, section 8). n^2 numbers.
+// Median over pairs of different rows of x [n, D] of |x_i - x_j|, n at least 2 (the upper of two in
+// the middle). The usual bandwidth of Gaussian kernels (Gretton et al. 2012, section 8). n^2
+// numbers.
 double median_distance(const Tensor& x);
 
 }  // namespace strata::introspect

@@ -110,6 +110,40 @@ Tensor scatter(const Tensor& x, const Tensor& centre, bool diagonal) {
   return total;
 }
 
+// M v for the M of metric_of, v of rows [w b]; p is the symmetric P [d, d] or its diagonal [d].
+// Plain loops: a few million operations, for which waking threads at every step costs more than it
+// saves.
+std::vector<double> preconditioned(const std::vector<double>& v, const std::vector<double>& m,
+                                   double bias_variance, const std::vector<double>& p) {
+  size_t d = m.size(), rows = v.size() / (d + 1);
+  bool diagonal = p.size() == d;
+  std::vector<double> centred(v), result(v.size());
+  for (size_t r = 0; r < rows; ++r) {
+    double *row = centred.data() + r * (d + 1), bias = row[d];
+    for (size_t j = 0; j < d; ++j) row[j] -= bias * m[j];
+  }
+  for (size_t i = 0; i < d; ++i) {
+    for (size_t r = 0; r < rows; ++r) {
+      const double *row = centred.data() + r * (d + 1), *column = p.data() + (diagonal ? 0 : i * d);
+      double total = 0;
+      if (diagonal) {
+        total = row[i] * p[i];
+      } else {
+#pragma omp simd reduction(+ : total)
+        for (size_t j = 0; j < d; ++j) total += row[j] * column[j];
+      }
+      result[r * (d + 1) + i] = total;
+    }
+  }
+  for (size_t r = 0; r < rows; ++r) {
+    double* row = result.data() + r * (d + 1);
+    double shift = 0;
+    for (size_t j = 0; j < d; ++j) shift += row[j] * m[j];
+    row[d] = v[r * (d + 1) + d] * bias_variance - shift;
+  }
+  return result;
+}
+
 // The inverse of the Hessian at W = 0 (on what sums to 0 over the classes), applied a class at a
 // time. With b' = b + m W, m the mean of the features, W and b' do not interact in the loss; so
 // M = [P, -P m'; -m P, v + m P m'], P = (C / classes + l2)^-1 for the covariance C, is exact but
@@ -117,7 +151,7 @@ Tensor scatter(const Tensor& x, const Tensor& centre, bool diagonal) {
 Lbfgs::Metric metric_of(const Tensor& x, double classes, const LogisticOptions& options) {
   int64_t n = x.size(0), d = x.size(1);
   bool diagonal = d > widest_gram;
-  Tensor centre = mean(x, {0}), m = centre.to(DType::f64).reshape({1, d});
+  Tensor centre = mean(x, {0});
   Tensor curvature = scatter(x, centre, diagonal) / (classes * static_cast<double>(n));
   Tensor same = diagonal ? ones({d}, DType::f64) : eye(d, DType::f64);
   double trace = sum(curvature * same).item();
@@ -129,14 +163,9 @@ Lbfgs::Metric metric_of(const Tensor& x, double classes, const LogisticOptions& 
   double floor = (x.dtype() == DType::f64 ? 1e-13 : 2e-6) * trace;
   double bias_variance = 1 / (1 / classes + options.bias_l2);
   Tensor damped = curvature + same * (options.l2 + floor);
-  Tensor p = diagonal ? reciprocal(damped) : inverse_positive(damped).to(x.dtype());
-  return [=](const std::vector<double>& v) {
-    auto rows = static_cast<int64_t>(v.size()) / (d + 1);
-    Tensor g = from_vector(v, {rows, d + 1});
-    Tensor bias = g.slice(1, d, d + 1), weight = g.slice(1, 0, d) - bias * m;
-    weight = diagonal ? weight * p : matmul(weight.to(p.dtype()), p).to(DType::f64);
-    bias = bias * bias_variance - matmul(weight, m.transpose(0, 1));
-    return concatenate({weight, bias}, 1).to_vector<double>();
+  auto values = (diagonal ? reciprocal(damped) : inverse_positive(damped)).to_vector<double>();
+  return [=, m = centre.to_vector<double>()](const std::vector<double>& v) {
+    return preconditioned(v, m, bias_variance, values);
   };
 }
 
