@@ -5,6 +5,7 @@
 
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
+#include "models/convnet.h"
 #include "tests/introspect/networks.h"
 #include "tests/support/expect.h"
 #include "tools/introspect/linear_algebra.h"
@@ -181,6 +182,24 @@ TEST(Stimulus, RedirectingChangesNothingWhereReLUsAreOpen) {
   options.redirected_steps = 50;
   auto redirected = optimal_stimuli(response, space_of(4, 4, 2), 1, options);
   EXPECT_EQ(largest_difference(plain.images, redirected.images), 0);
+}
+
+TEST(Stimulus, ClimbsOnOneChannelAsOnThree) {
+  for (int64_t channels : {1, 3}) {
+    manual_seed(5);
+    ConvNet model({.channels = channels, .classes = 4, .widths = {4, 8}, .halve = {1}});
+    model.eval();
+    StimulusSpace space{28, 28, channels, full({channels}, 0.3), full({channels}, 0.35), {}};
+    auto climb = [&](int steps) {
+      StimulusOptions options;
+      options.steps = steps;
+      Scores scores = [&](const Tensor& x) { return model(x); };
+      return optimal_stimuli(response_of(scores, channel("conv2", {0, 1, 2})), space, 3, options);
+    };
+    auto none = climb(0), some = climb(24);
+    EXPECT_EQ(some.images.shape(), (Dims{3, 28, 28, channels}));
+    for (size_t u = 0; u < 3; ++u) EXPECT_GT(some.activation[u], none.activation[u]) << channels;
+  }
 }
 
 TEST(TotalVariation, OfARampAndOfAConstant) {

@@ -39,6 +39,11 @@ TEST(SampleBilinear, GradientIsItsTranspose) {
   x.set_requires_grad();
   Tensor product = sum(sample_bilinear(x, places) * y);
   EXPECT_NEAR(sum(grad(product, x) * x).item(), product.item(), 1e-12);
+  // And the transpose has a gradient too: of <S' y, x> with respect to y, S x.
+  y.set_requires_grad();
+  Tensor turned = grad(sum(sample_bilinear(x, places) * y), x, {.create_graph = true});
+  Tensor read = grad(sum(turned * x.detach()), y);
+  EXPECT_LT(largest_difference(read, sample_bilinear(x.detach(), places)), 1e-12);
 }
 
 TEST(Transformed, NothingToDoIsTheImage) {

@@ -9,7 +9,8 @@
 //
 // Any direction has a score, so it is taken for each of several random sets, and beside it for
 // random sets in the place of the concept; a two-sided Welch t-test between the two says whether
-// the concept differs from chance.
+// the concept differs from chance. Where several concepts or layers are asked about, divide the
+// level by their number (Bonferroni), as the paper does.
 #pragma once
 
 #include <cstdint>

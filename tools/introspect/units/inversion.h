@@ -15,7 +15,7 @@ namespace strata::introspect {
 struct InversionOptions {
   // Defaults that differ from those of stimuli: no jitter, as places count; nothing shrinks.
   StimulusOptions ascent = {
-      .steps = 400, .jitter = 0, .total_variation = 0.01, .shrink = 0, .redirected_steps = 0};
+      .steps = 400, .jitter = 0, .total_variation = 0.1, .shrink = 0, .redirected_steps = 0};
 };
 struct Inversion {
   Tensor images;              // [N, H, W, C]: pixels in [0, 1]

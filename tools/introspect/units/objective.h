@@ -62,7 +62,8 @@ Objective class_score(std::vector<int64_t> classes);
 Objective energy(std::string layer);
 // 1 minus the mean cosine between the Gram matrix (channels x channels, over places) of an image
 // and those of the others in its group of `group` consecutive images (0: the whole batch). Between
-// 0 and 1 behind a ReLU; needs two images in a group.
+// 0 and 1 behind a ReLU; needs two images in a group. Weighed with a fifth of the unit's response
+// and more it shows; with as much as the response it costs most of it.
 Objective diversity(std::string layer, int64_t group = 0);
 
 // What ascent climbs: inputs as the model takes them [N, ...] -> [N].

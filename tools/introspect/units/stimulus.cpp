@@ -100,14 +100,17 @@ Stimulus optimal_stimuli(const Response& response, const StimulusSpace& space, i
   // strong ones.
   Adam adam(std::vector<Tensor>{numbers},
             {.learning_rate = options.learning_rate, .epsilon = 1e-12});
+  bool silent = true;  // an image's value is 0: a closed ReLU
   for (int step = 0; step < options.steps; ++step) {
     auto objective = [&] {
       Tensor image = canvas.image(numbers);
       Tensor value = response(canvas.input(transformed(image, change, generator)));
+      silent = min(abs(value.detach())).item() == 0;
       return paid(value, image, options);
     };
-    Tensor gradient = step < options.redirected_steps ? redirected_gradient(objective, numbers)
-                                                      : grad(objective(), numbers);
+    bool redirected = options.redirected_steps > 0 && (step < options.redirected_steps || silent);
+    Tensor gradient =
+        redirected ? redirected_gradient(objective, numbers) : grad(objective(), numbers);
     if (canvas.ball) {
       step_in_ball(numbers, gradient, options);
       continue;

@@ -33,8 +33,9 @@ struct StimulusOptions {
   double shrink = 0.02;  // of the waves, each step: without it ascent ends in black or white
   Range range = Range::pixels;
   double radius = 1;
-  // In these first steps ReLUs through which an image gets no gradient at all let pass what would
-  // raise their input (see redirected.h), so that units which are dead at noise are reached.
+  // In these first steps, and while an image's value is 0, ReLUs through which an image gets no
+  // gradient at all let pass what would raise their input (see redirected.h), so that units which
+  // are dead at noise are reached. Needs about twice the memory. 0: never.
   int redirected_steps = 16;
   uint64_t seed = 1;
   DType dtype = DType::f32;

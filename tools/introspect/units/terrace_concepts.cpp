@@ -89,7 +89,8 @@ std::vector<Concept> terrace_concepts() {
     std::string name = row.name;
     name = name.substr(0, name.find('_'));
     for (int v = 0; v < row.values; ++v) {
-      concepts.push_back({name + " " + row.value_names[static_cast<size_t>(v)], row.level});
+      std::string value = row.value_names[static_cast<size_t>(v)];  // "red", or "part 3"
+      concepts.push_back({value.starts_with(name) ? value : name + " " + value, row.level});
     }
   }
   return concepts;

@@ -7,6 +7,9 @@
 //   background                    all but the parts
 //   object                        both parts
 //   scene                         the whole image
+//
+// An object has about a twelfth of all pixels, so units must be on in a larger share than the
+// customary .005 to reach an IoU of .04 with one: .02 does.
 #pragma once
 
 #include "engine/data/terrace.h"
