@@ -184,8 +184,23 @@ TEST_P(TsneBy, SurvivesDuplicates) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Methods, TsneBy,
-                         testing::Values(TsneMethod::exact, TsneMethod::barnes_hut,
-                                         TsneMethod::fft));
+                         testing::Values(TsneMethod::exact, TsneMethod::barnes_hut, TsneMethod::fft,
+                                         TsneMethod::tiles));
+
+// The kernels of the (simulated) gpu against their twins: f32 sums in another order, so maps agree
+// for as long as rounding has not grown.
+TEST(Tsne, OnTheGpuIsThatOfTheCpu) {
+  Tensor x = clouds(4, 5);
+  TsneOptions options{.perplexity = 12, .iterations = 40, .exaggerated = 20, .learning_rate = 5};
+  auto gpu = tsne(x.to(Device::gpu), options);
+  EXPECT_EQ(gpu.method, TsneMethod::tiles);
+  options.method = TsneMethod::tiles;
+  auto cpu = tsne(x, options);
+  EXPECT_LT(max(abs(gpu.map - cpu.map)).item(), 1e-3 * max(abs(cpu.map)).item());
+  options.method = TsneMethod::barnes_hut;
+  options.theta = 0;
+  EXPECT_LT(max(abs(cpu.map - tsne(x, options).map)).item(), 1e-3 * max(abs(cpu.map)).item());
+}
 
 // A rotation of the input changes rounding alone: with small steps, which do not
 // amplify it, maps agree up to turning.

@@ -8,11 +8,11 @@
 #include "kernels/common/parallel.h"
 #include "tools/introspect/maps/pca.h"
 #include "tools/introspect/maps/repulsion.h"
+#include "tools/introspect/maps/tsne_tiles.h"
 
 namespace strata::introspect {
 namespace {
 
-constexpr double early_exaggeration = 12;
 // Where one method overtakes another on two cores (bench/introspect/tsne_bench.cpp).
 constexpr int64_t exact_up_to = 1000, tree_up_to = 30000;
 constexpr int64_t sample_rows = 512;
@@ -59,29 +59,36 @@ double mass(const SparseMatrix& p) {
   return total;
 }
 
+TsneMethod chosen(const TsneOptions& options, int64_t n, Device device) {
+  if (options.method != TsneMethod::automatic) return options.method;
+  if (device == Device::gpu) return TsneMethod::tiles;
+  return n <= exact_up_to  ? TsneMethod::exact
+         : n <= tree_up_to ? TsneMethod::barnes_hut
+                           : TsneMethod::fft;
+}
+
+SparseMatrix sparse_affinities(const Tensor& x, double perplexity) {
+  auto k = static_cast<int64_t>(3 * perplexity);
+  return tsne_affinities(nearest_neighbours(x, std::clamp<int64_t>(k, 1, x.size(0) - 1)),
+                         perplexity);
+}
+
 // The gradient and the divergence, whichever way the repulsion is found.
 class Objective {
  public:
-  Objective(const Tensor& x, const TsneOptions& options) : options_(options) {
-    int64_t n = x.size(0);
-    method = options.method;
-    if (method == TsneMethod::automatic) {
-      method = n <= exact_up_to  ? TsneMethod::exact
-               : n <= tree_up_to ? TsneMethod::barnes_hut
-                                 : TsneMethod::fft;
-    }
+  Objective(const Tensor& x, const TsneOptions& options, TsneMethod method)
+      : method_(method), options_(options) {
     if (method == TsneMethod::exact) {
       dense_ = tsne_affinities(x, options.perplexity);
     } else {
-      auto k = static_cast<int64_t>(3 * options.perplexity);
-      sparse_ = tsne_affinities(nearest_neighbours(x, std::min(k, n - 1)), options.perplexity);
+      sparse_ = sparse_affinities(x, options.perplexity);
     }
   }
 
   Points gradient(const Points& y, double exaggeration, double* divergence) {
-    if (method == TsneMethod::exact) return tsne_gradient(dense_, y, divergence, exaggeration);
+    if (method_ == TsneMethod::exact) return tsne_gradient(dense_, y, divergence, exaggeration);
     Points pull = attraction(sparse_, y, divergence);
-    Repulsion push = method == TsneMethod::fft ? grid_(y) : tree_repulsion(y, options_.theta);
+    Repulsion push = method_ == TsneMethod::fft ? grid_(y) : tree_repulsion(y, options_.theta);
     if (divergence) *divergence += mass(sparse_) * std::log(push.z);
     for (size_t i = 0; i < y.size(); ++i) {
       pull[i] = 4 * (exaggeration * pull[i] - push.force[i] / push.z);
@@ -89,9 +96,8 @@ class Objective {
     return pull;
   }
 
-  TsneMethod method;
-
  private:
+  TsneMethod method_;
   const TsneOptions& options_;
   std::vector<double> dense_;
   SparseMatrix sparse_;
@@ -131,6 +137,28 @@ Tensor map_of(const Points& y) {
     map.push_back(static_cast<float>(y[i + 1] - my));
   }
   return from_vector(map, {static_cast<int64_t>(y.size() / 2), 2});
+}
+
+Points descend(Objective& objective, Points y, double rate, const TsneOptions& options) {
+  Points velocity(y.size(), 0.0), gains(y.size(), 1.0);
+  const Points origin = y;
+  double pull = options.anchor / static_cast<double>(y.size() / 2);
+  for (int iteration = 0; iteration < options.iterations; ++iteration) {
+    bool early = iteration < options.exaggerated;
+    if (options.on_frame && options.every > 0 && iteration % options.every == 0) {
+      options.on_frame(iteration, map_of(y));
+    }
+    Points gradient = objective.gradient(y, early ? early_exaggeration : 1, nullptr);
+    double momentum = early ? 0.5 : 0.8;
+    for (size_t i = 0; i < y.size(); ++i) {
+      double slope = gradient[i] + pull * (y[i] - origin[i]);
+      bool downhill = slope * velocity[i] < 0;
+      gains[i] = std::max(0.01, downhill ? gains[i] + 0.2 : gains[i] * 0.8);
+      velocity[i] = momentum * velocity[i] - rate * gains[i] * slope;
+      y[i] += velocity[i];
+    }
+  }
+  return y;
 }
 
 }  // namespace
@@ -199,35 +227,29 @@ double tsne_divergence(const SparseMatrix& affinities, const Tensor& map) {
   return divergence + mass(affinities) * std::log(exact_repulsion(y).z);
 }
 
-TsneResult tsne(const Tensor& x, const TsneOptions& options, const Tensor& start) {
-  if (x.rank() != 2 || x.size(0) < 4) {
-    fail("tsne", Caller{}, "{} must be [N, D] with N at least 4", describe(x));
+TsneResult tsne(const Tensor& data, const TsneOptions& options, const Tensor& start) {
+  NoGrad off;
+  if (data.rank() != 2 || data.size(0) < 4) {
+    fail("tsne", Caller{}, "{} must be [N, D] with N at least 4", describe(data));
   }
-  Objective objective(x, options);
-  Points y = start_of(x, start), velocity(y.size(), 0.0), gains(y.size(), 1.0);
-  const Points origin = y;
+  Tensor x = data.to(Device::cpu);
   double n = static_cast<double>(x.size(0));
   double rate = options.learning_rate > 0 ? options.learning_rate
                                           : std::max(50.0, n / early_exaggeration / 4);
-  for (int iteration = 0; iteration < options.iterations; ++iteration) {
-    bool early = iteration < options.exaggerated;
-    if (options.on_frame && options.every > 0 && iteration % options.every == 0) {
-      options.on_frame(iteration, map_of(y));
-    }
-    Points gradient = objective.gradient(y, early ? early_exaggeration : 1, nullptr);
-    double momentum = early ? 0.5 : 0.8;
-    for (size_t i = 0; i < y.size(); ++i) {
-      double slope = gradient[i] + options.anchor / n * (y[i] - origin[i]);
-      bool downhill = slope * velocity[i] < 0;
-      gains[i] = std::max(0.01, downhill ? gains[i] + 0.2 : gains[i] * 0.8);
-      velocity[i] = momentum * velocity[i] - rate * gains[i] * slope;
-      y[i] += velocity[i];
-    }
-  }
   TsneResult result;
-  objective.gradient(y, 1, &result.divergence);
-  result.map = map_of(y);
-  result.method = objective.method;
+  result.method = chosen(options, x.size(0), data.device());
+  Points y = start_of(x, start);
+  if (result.method == TsneMethod::tiles) {
+    SparseMatrix p = sparse_affinities(x, options.perplexity);
+    Tensor from = from_vector(y, {x.size(0), 2});
+    result.map = descend_by_tiles(p, from, rate, options, data.device());
+    result.divergence = tsne_divergence(p, result.map);
+  } else {
+    Objective objective(x, options, result.method);
+    y = descend(objective, std::move(y), rate, options);
+    objective.gradient(y, 1, &result.divergence);
+    result.map = map_of(y);
+  }
   if (options.on_frame && options.every > 0) options.on_frame(options.iterations, result.map);
   return result;
 }

@@ -8,7 +8,8 @@
 //   Linderman 2021).
 //
 // Repulsion is exact, by Barnes and Hut's tree, or on a grid by FFT (repulsion.h). Exact costs N^2
-// time and memory, the others N log N time and about 130 N numbers at perplexity 30. There is no
+// time and memory, the others N log N time and about 130 N numbers at perplexity 30; by tiles
+// (which is what a GPU does: kernels/embedding) N^2 time at 14 operations a pair. There is no
 // random number in it: the same input gives the same bits, for any thread count.
 #pragma once
 
@@ -21,17 +22,19 @@
 
 namespace strata::introspect {
 
-enum class TsneMethod { automatic, exact, barnes_hut, fft };
+// tiles: repulsion of all pairs in f32, with sparse P, on the device that x is on.
+enum class TsneMethod { automatic, exact, barnes_hut, fft, tiles };
 
 struct TsneOptions {
   double perplexity = 30;
   int iterations = 400;
-  int exaggerated = 100;                      // iterations with P multiplied by 12
-  double learning_rate = 0;                   // 0: max(50, N / 12 / 4)
-  TsneMethod method = TsneMethod::automatic;  // exact up to 1,000 points, then Barnes-Hut, then FFT
-  double theta = 0.5;                         // Barnes-Hut
-  int nodes = 4;                              // FFT
-  double spacing = 0.5;                       // FFT
+  int exaggerated = 100;     // iterations with P multiplied by 12
+  double learning_rate = 0;  // 0: max(50, N / 12 / 4)
+  // automatic: exact up to 1,000 points, Barnes-Hut up to 30,000, then FFT; tiles on the gpu.
+  TsneMethod method = TsneMethod::automatic;
+  double theta = 0.5;    // Barnes-Hut
+  int nodes = 4;         // FFT
+  double spacing = 0.5;  // FFT
   // Pulls every point towards where it started with weight / N |y - start|^2 / 2 (Rauber et al.
   // 2016, dynamic t-SNE): frames of a film stay comparable;
   // 1 is about as strong as the attraction.

@@ -31,7 +31,7 @@ class Forces {
   void attract(Point& y, const double* other, double rate) const {
     double square = squared(y, other);
     if (square <= 0) return;
-    double power = std::pow(square, curve_.b);
+    double power = power_of(square);
     move(y, other, -2 * curve_.a * curve_.b * power / square / (1 + curve_.a * power), rate);
   }
   // From random ones of `count` points; `self` is passed over. The draw is a function of its key.
@@ -49,12 +49,16 @@ class Forces {
       const double* other = &points[static_cast<size_t>(chosen * options_.dimensions)];
       double square = squared(y, other);
       double push = 2 * options_.repulsion * curve_.b /
-                    ((0.001 + square) * (1 + curve_.a * std::pow(square, curve_.b)));
+                    ((0.001 + square) * (1 + curve_.a * power_of(square)));
       if (square > 0) move(y, other, push, rate);
     }
   }
 
  private:
+  // square^b: most of the time of the descent, and f32 is enough for a step.
+  double power_of(double square) const {
+    return static_cast<double>(std::pow(static_cast<float>(square), static_cast<float>(curve_.b)));
+  }
   double squared(const Point& y, const double* other) const {
     double total = 0;
     for (int j = 0; j < options_.dimensions; ++j) {
