@@ -7,6 +7,11 @@
 #include <numbers>
 #include <sstream>
 
+#ifdef __SANITIZE_ADDRESS__
+// fontconfig keeps pointers as offsets, which the leak checker takes for lost.
+extern "C" const char* __lsan_default_suppressions() { return "leak:libfontconfig\n"; }
+#endif
+
 namespace strata::draw {
 namespace {
 
