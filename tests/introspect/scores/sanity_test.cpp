@@ -189,14 +189,14 @@ TEST(Sanity, APanelIsNotDrawnWithoutItsControl) {
   EXPECT_FAILS(panel.drawn(), "'Gradient' has no control");
   Randomisation cascade{Order::cascade, {{"conv1", {0.12, 0.35, 0.5}}}};
   panel.set_control(control_of(cascade));
-  EXPECT_EQ(panel.drawn().note, "score 3.2\ncascade .12 (magnitudes .35): passes");
+  EXPECT_EQ(panel.drawn().note, "score 3.2\ncascade .12 (abs .35): passes");
   draw::Figure figure;
   figure.rows.push_back({.panels = {panel.drawn()}});
   EXPECT_GT(draw::render(figure).height, 336);
   panel.set_control(control_of(Localisation{.mass = 0.2, .area = 0.19}));
   EXPECT_EQ(panel.drawn().note, "score 3.2\nmass .20, area .19: fails");
   panel.set_control(control_of_shuffled_labels({.rank = -1, .magnitude_rank = 1}));
-  EXPECT_EQ(panel.control()->text(), "shuffled labels −1.00 (magnitudes 1.00): fails");
+  EXPECT_EQ(panel.control()->text(), "shuffled labels −1.00 (abs 1.00): fails");
   EXPECT_FAILS(control_of(Randomisation{Order::independent, cascade.steps}), "only a cascade");
 }
 

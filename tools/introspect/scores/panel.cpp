@@ -13,7 +13,7 @@ std::string short_number(double value) {
 }
 
 std::string correlations(const char* name, const Similarity& similarity) {
-  return fmt::format("{} {} (magnitudes {})", name, short_number(similarity.rank),
+  return fmt::format("{} {} (abs {})", name, short_number(similarity.rank),
                      short_number(similarity.magnitude_rank));
 }
 

@@ -14,9 +14,9 @@
 namespace strata::introspect {
 
 struct Control {
-  std::string finding;  // "cascade .12 (magnitudes .35)"
+  std::string finding;  // "cascade .12 (abs .35)"
   Verdict verdict = Verdict::unclear;
-  std::string text() const;  // "cascade .12 (magnitudes .35): passes"
+  std::string text() const;  // "cascade .12 (abs .35): passes"
 };
 // Of a cascade.
 Control control_of(const Randomisation& randomisation);
