@@ -21,8 +21,9 @@ double mean_within(const Tensor& x, double bandwidth) {
   Tensor k = kernel(x, x, bandwidth), same = eye(x.size(0), x.dtype());
   return (sum(k).item() - sum(k * same).item()) / (n * (n - 1));
 }
-double mean_between(const Tensor& x, const Tensor& y, double bandwidth) {
-  return mean(kernel(x, y, bandwidth)).item();
+// Mean kernel value of each row of x with the rows of y: [m].
+Tensor means_between(const Tensor& x, const Tensor& y, double bandwidth) {
+  return mean(kernel(x, y, bandwidth), {1});
 }
 
 void check_rows(const char* op, const Tensor& x, int64_t width, int64_t least) {
@@ -49,7 +50,8 @@ double squared_mmd(const Tensor& x, const Tensor& y, double bandwidth) {
   check_rows("squared_mmd", x, 0, 2);
   check_rows("squared_mmd", y, x.size(1), 2);
   if (!(bandwidth > 0)) fail("squared_mmd", Caller{}, "the bandwidth is {}", bandwidth);
-  return mean_within(x, bandwidth) + mean_within(y, bandwidth) - 2 * mean_between(x, y, bandwidth);
+  return mean_within(x, bandwidth) + mean_within(y, bandwidth) -
+         2 * mean(means_between(x, y, bandwidth)).item();
 }
 
 Mahalanobis::Mahalanobis(const Tensor& reference, double shrinkage) {
@@ -95,26 +97,20 @@ DriftMonitor::DriftMonitor(const Tensor& clean, const DriftOptions& options)
   bandwidth_ = median_distance(reference_.slice(0, 0, std::min<int64_t>(reference_.size(0), 1000)));
   if (bandwidth_ == 0) bandwidth_ = 1;
   reference_mean_ = mean_within(reference_, bandwidth_);
+  // What a batch's scores are means of, once for all rows.
   Tensor others = half_of(clean, options, true);
+  Tensor between = means_between(others, reference_, bandwidth_);
+  Tensor distances = distance_.squared_distances(others);
   Generator generator(options.seed + 1);
-  std::vector<double> mmds, distances;
+  std::vector<double> mmds, means;
   for (int64_t i = 0; i < options.calibrations; ++i) {
     Tensor order = randperm(others.size(0), &generator).slice(0, 0, options.batch);
-    Tensor rows = index_select(others, 0, order);
-    mmds.push_back(mmd(rows));
-    distances.push_back(mahalanobis(rows));
+    double within = mean_within(index_select(others, 0, order), bandwidth_);
+    mmds.push_back(reference_mean_ + within - 2 * mean(index_select(between, 0, order)).item());
+    means.push_back(mean(index_select(distances, 0, order)).item());
   }
   mmd_alarm_ = Alarm(std::move(mmds), options.rate);
-  mahalanobis_alarm_ = Alarm(std::move(distances), options.rate);
-}
-
-double DriftMonitor::mmd(const Tensor& rows) const {
-  return reference_mean_ + mean_within(rows, bandwidth_) -
-         2 * mean_between(rows, reference_, bandwidth_);
-}
-
-double DriftMonitor::mahalanobis(const Tensor& rows) const {
-  return mean(distance_.squared_distances(rows)).item();
+  mahalanobis_alarm_ = Alarm(std::move(means), options.rate);
 }
 
 DriftReport DriftMonitor::score(const Tensor& rows) const {
@@ -123,7 +119,10 @@ DriftReport DriftMonitor::score(const Tensor& rows) const {
   auto judged = [](double value, const Alarm& alarm) {
     return DriftScore{value, alarm.level(), alarm.rings(value)};
   };
-  return {judged(mmd(rows), mmd_alarm_), judged(mahalanobis(rows), mahalanobis_alarm_)};
+  double mmd = reference_mean_ + mean_within(rows, bandwidth_) -
+               2 * mean(means_between(rows, reference_, bandwidth_)).item();
+  double mahalanobis = mean(distance_.squared_distances(rows)).item();
+  return {judged(mmd, mmd_alarm_), judged(mahalanobis, mahalanobis_alarm_)};
 }
 
 std::vector<DriftReport> DriftMonitor::observe(const Tensor& rows) {

@@ -70,7 +70,9 @@ struct DriftReport {
 
 // Watches a layer. Half of the clean rows are the reference, the other half calibrates the alarms:
 // `calibrations` batches drawn from it without replacement within a batch. (They share rows, so the
-// rate is approximate when that half holds few batches.)
+// rate is approximate when that half holds few batches.) Give it some tens of dimensions, not
+// thousands (project() in features.h): a covariance of more dimensions than reference rows says
+// little, and costs D^3. A batch of m rows costs 2 m n D + 2 m D^2 FLOPs.
 class DriftMonitor {
  public:
   // clean [n, D], n at least 4 batches; row order does not matter.
@@ -83,9 +85,6 @@ class DriftMonitor {
   double bandwidth() const { return bandwidth_; }
 
  private:
-  double mmd(const Tensor& rows) const;
-  double mahalanobis(const Tensor& rows) const;
-
   DriftOptions options_;
   Tensor reference_, waiting_;
   double bandwidth_ = 1, reference_mean_ = 0;  // mean kernel value within the reference
