@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <numeric>
 
@@ -11,20 +10,6 @@ namespace strata::study {
 namespace {
 
 using nlohmann::json;
-
-std::vector<double> ranks(const std::vector<double>& values) {
-  std::vector<size_t> order(values.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return values[a] < values[b]; });
-  std::vector<double> rank(values.size());
-  for (size_t i = 0; i < order.size();) {
-    size_t j = i;
-    while (j < order.size() && values[order[j]] == values[order[i]]) ++j;
-    for (size_t k = i; k < j; ++k) rank[order[k]] = static_cast<double>(i + j - 1) / 2;
-    i = j;
-  }
-  return rank;
-}
 
 // Accuracies by (control, factor, layer) at the last step each was measured.
 using Accuracies = std::map<std::string, std::map<std::string, std::map<std::string, double>>>;
@@ -205,20 +190,6 @@ void write(Findings& f, double test_accuracy) {
 }
 
 }  // namespace
-
-double spearman(const std::vector<double>& a, const std::vector<double>& b) {
-  auto x = ranks(a), y = ranks(b);
-  double n = static_cast<double>(x.size());
-  double mx = std::accumulate(x.begin(), x.end(), 0.0) / n,
-         my = std::accumulate(y.begin(), y.end(), 0.0) / n;
-  double xy = 0, xx = 0, yy = 0;
-  for (size_t i = 0; i < x.size(); ++i) {
-    xy += (x[i] - mx) * (y[i] - my);
-    xx += (x[i] - mx) * (x[i] - mx);
-    yy += (y[i] - my) * (y[i] - my);
-  }
-  return xx > 0 && yy > 0 ? xy / std::sqrt(xx * yy) : 0;
-}
 
 Findings findings_of(const json& config, const json& metrics, double test_accuracy) {
   Findings f;

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "tools/introspect/representation/shape.h"
+
 namespace strata::study {
 
 inline constexpr double readable = 0.5;  // a factor counts as read
@@ -41,7 +43,6 @@ struct Findings {
 Findings findings_of(const nlohmann::json& config, const nlohmann::json& metrics,
                      double test_accuracy);
 
-// Spearman's rank correlation with ties (Pearson's of mid-ranks).
-double spearman(const std::vector<double>& a, const std::vector<double>& b);
+using introspect::spearman;
 
 }  // namespace strata::study

@@ -7,6 +7,7 @@
 #include "engine/ops.h"
 #include "tools/introspect/capture.h"
 #include "tools/introspect/representation/features.h"
+#include "tools/introspect/maps/neighbours.h"
 #include "tools/introspect/maps/tsne.h"
 #include "tools/study/panels.h"
 
@@ -24,16 +25,10 @@ Tensor reduced(const Tensor& features) {
 
 // The nearest points of each in the layer's own space.
 std::vector<std::vector<int64_t>> neighbours(const Tensor& x) {
-  NoGrad off;
-  Tensor norms = sum(square(x), {1}, true);
-  Tensor distances = norms + norms.transpose(0, 1) - matmul(x, x.transpose(0, 1)) * 2.0;
-  auto order = topk(distances, neighbours_kept + 1, 1, false).indices.to_vector<int64_t>();
-  std::vector<std::vector<int64_t>> result(static_cast<size_t>(x.size(0)));
-  for (size_t i = 0; i < result.size(); ++i) {
-    for (size_t k = 0; k <= neighbours_kept && result[i].size() < neighbours_kept; ++k) {
-      int64_t other = order[i * (neighbours_kept + 1) + k];
-      if (other != static_cast<int64_t>(i)) result[i].push_back(other);
-    }
+  auto found = introspect::nearest_neighbours(x, neighbours_kept).index;
+  std::vector<std::vector<int64_t>> result;
+  for (auto at = found.begin(); at != found.end(); at += neighbours_kept) {
+    result.emplace_back(at, at + neighbours_kept);
   }
   return result;
 }

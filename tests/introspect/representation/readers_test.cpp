@@ -65,39 +65,16 @@ TEST(Ridge, PicksThePenaltyThatPredictsBest) {
   EXPECT_FAILS(fit_ridge(x, y.slice(0, 0, 5)), "f64\\[60,50\\] and targets f64\\[5,1\\]");
 }
 
-TEST(Nearest, EqualsSortingAllDistances) {
-  // More rows than a tile, in both directions.
-  Tensor base = gaussian(4500, 3, 11), queries = gaussian(300, 3, 12);
-  auto found = nearest(queries, base, 5);
-  Tensor difference = queries.slice(0, 290, 300).reshape({10, 1, 3}) - base.reshape({1, 4500, 3});
-  auto sorted = topk(norm(difference, {2}), 5, 1, false);
-  EXPECT_EQ(found.index.slice(0, 290, 300).to_vector<int64_t>(),
-            sorted.indices.to_vector<int64_t>());
-  EXPECT_LT(largest(found.distance.slice(0, 290, 300) - sorted.values), 1e-12);
-  auto single = nearest(queries.to(DType::f32), base.to(DType::f32), 1);
-  EXPECT_EQ(single.index.to_vector<int64_t>(), found.index.slice(1, 0, 1).to_vector<int64_t>());
-}
-
-TEST(Nearest, BreaksTiesByIndexAndSkipsItself) {
-  Tensor x = from_vector(std::vector<double>{5, 1, 1, 1, 5}, {5, 1});
-  auto found = nearest(x, x, 4, Metric::euclidean, true).index.to_vector<int64_t>();
-  EXPECT_EQ(std::vector<int64_t>(found.begin(), found.begin() + 4),
-            (std::vector<int64_t>{4, 1, 2, 3}));
-  EXPECT_EQ(std::vector<int64_t>(found.begin() + 8, found.begin() + 12),
-            (std::vector<int64_t>{1, 3, 0, 4}));
-  EXPECT_FAILS(nearest(x, x, 5, Metric::euclidean, true), "k is 5; there are 4 rows");
-}
-
 TEST(Nearest, CosineIsEuclideanOnTheSphere) {
-  Tensor base = gaussian(50, 4, 13), queries = gaussian(9, 4, 14);
-  auto unit = [](const Tensor& t) { return t / norm(t, {1}, true); };
-  auto cosine = nearest(queries * 7.0, base, 6, Metric::cosine);
-  auto sphere = nearest(unit(queries), unit(base), 6);
-  EXPECT_EQ(cosine.index.to_vector<int64_t>(), sphere.index.to_vector<int64_t>());
-  EXPECT_LT(largest(cosine.distance - square(sphere.distance) / 2.0), 1e-12);
-  auto zero = nearest(zeros({1, 4}, DType::f64), base, 3, Metric::cosine);
-  EXPECT_EQ(zero.index.to_vector<int64_t>(), (std::vector<int64_t>{0, 1, 2}));
-  EXPECT_NEAR(zero.distance.select(0, 0).select(0, 0).item(), 1, 1e-12);
+  Tensor x = gaussian(9, 4, 13);
+  x = concatenate({x, x.slice(0, 0, 1) * 7.0, zeros({1, 4}, DType::f64)});
+  Tensor sphere = on_sphere(x);
+  EXPECT_LT(largest(norm(sphere, {1}) - 1.0), 1e-12);
+  Tensor cosine = matmul(sphere, sphere.transpose(0, 1));
+  Tensor expected = cosine_similarity(x.slice(0, 0, 1).expand({8, 4}), x.slice(0, 1, 9));
+  EXPECT_LT(largest(cosine.select(0, 0).slice(0, 1, 9) - expected), 1e-10);
+  EXPECT_NEAR(cosine.select(0, 0).select(0, 9).item(), 1, 1e-12);  // length does not count
+  EXPECT_EQ(largest(cosine.select(0, 10).slice(0, 0, 10)), 0);     // zeros are like nothing
 }
 
 TEST(Nearest, AccuracyFollowsTheVotes) {
@@ -105,14 +82,17 @@ TEST(Nearest, AccuracyFollowsTheVotes) {
   Tensor validation = from_vector(std::vector<double>{0.4, 10.4}, {2, 1});
   std::vector<int64_t> labels{0, 1, 1, 2, 2};
   auto score = [&](std::vector<int64_t> truth, int64_t k) {
-    return nearest_accuracy(train, labels, validation, truth, k, Metric::euclidean);
+    return nearest_accuracy(train, labels, validation, truth, k, false);
   };
   EXPECT_EQ(score({0, 2}, 1), 1);
   EXPECT_EQ(score({1, 2}, 3), 1);  // 1 has two votes of three
   EXPECT_EQ(score({0, 2}, 2), 1);  // a tie goes to the nearest
   auto far = two_clouds(400, 3, 8, 15), held_out = two_clouds(400, 3, 8, 16);
-  EXPECT_GT(nearest_accuracy(far.x, far.labels, held_out.x, held_out.labels, 10, Metric::euclidean),
-            0.99);
+  EXPECT_GT(nearest_accuracy(far.x, far.labels, held_out.x, held_out.labels, 10, false), 0.99);
+  // Along rays, only the direction tells.
+  Tensor rays = from_vector(std::vector<double>{1, 0, 0, 1, 50, 1, 1, 50}, {4, 2});
+  EXPECT_EQ(nearest_accuracy(rays.slice(0, 0, 2), {0, 1}, rays.slice(0, 2, 4), {0, 1}, 1), 1);
+  EXPECT_FAILS(nearest_accuracy(train, labels, validation, {1}), "5 and 1 labels do not fit");
 }
 
 // Three layers: noise, the factor, noise.

@@ -9,8 +9,8 @@
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
 #include "tools/introspect/linear_algebra.h"
+#include "tools/introspect/maps/neighbours.h"
 #include "tools/introspect/representation/distances.h"
-#include "tools/introspect/representation/nearest.h"
 
 namespace strata::introspect {
 namespace {
@@ -77,7 +77,7 @@ double two_nearest_dimension(const Tensor& x) {
   if (x.rank() != 2 || x.size(0) < 10) {
     fail("two_nearest_dimension", Caller{}, "{} must be [N, D] with N at least 10", describe(x));
   }
-  auto distances = nearest(x, x, 2, Metric::euclidean, true).distance.to_vector<double>();
+  auto distances = nearest_neighbours(x, 2).distance;
   std::vector<double> logs;
   for (size_t i = 0; i < distances.size(); i += 2) {
     if (distances[i] > 0) logs.push_back(std::log(distances[i + 1] / distances[i]));

@@ -7,6 +7,7 @@
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
 #include "tools/introspect/linear_algebra.h"
+#include "tools/introspect/maps/neighbours.h"
 #include "tools/introspect/representation/distances.h"
 #include "tools/introspect/representation/nearest.h"
 
@@ -34,17 +35,12 @@ std::vector<double> ranks(const std::vector<double>& values) {
   return rank;
 }
 
-Tensor unit_rows(const Tensor& x) {
-  Tensor length = norm(x, {1}, true);
-  return x / where(equal(length, zeros({}, x.dtype())), ones({}, x.dtype()), length);
-}
-
 // Dissimilarities of the pairs i < j, in order. Cosine and correlation distances are half the
 // squared distance of unit rows.
 std::vector<double> dissimilarities(const Tensor& features, Dissimilarity kind) {
   Tensor x = features.to(DType::f64);
-  if (kind == Dissimilarity::cosine) x = unit_rows(x - mean(x, {0}));
-  if (kind == Dissimilarity::correlation) x = unit_rows(x - mean(x, {1}, true));
+  if (kind == Dissimilarity::cosine) x = on_sphere(x - mean(x, {0}));
+  if (kind == Dissimilarity::correlation) x = on_sphere(x - mean(x, {1}, true));
   auto all = squared_distances(x, x).to_vector<double>();
   auto n = static_cast<size_t>(x.size(0));
   std::vector<double> pairs;
@@ -86,9 +82,10 @@ double rsa(const Tensor& x, const Tensor& y, Dissimilarity dissimilarity) {
 double mutual_neighbours(const Tensor& x, const Tensor& y, int64_t k, bool cosine) {
   NoGrad off;
   check_pair("mutual_neighbours", x, y, 2);
-  Metric metric = cosine ? Metric::cosine : Metric::euclidean;
-  auto a = nearest(x, x, k, metric, true).index.to_vector<int64_t>();
-  auto b = nearest(y, y, k, metric, true).index.to_vector<int64_t>();
+  auto neighbours = [&](const Tensor& t) {
+    return nearest_neighbours(cosine ? on_sphere(t) : t, k).index;
+  };
+  auto a = neighbours(x), b = neighbours(y);
   int64_t shared = 0;
   for (int64_t i = 0; i < x.size(0); ++i) {
     auto first = a.begin() + i * k, other = b.begin() + i * k;
