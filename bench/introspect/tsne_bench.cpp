@@ -1,14 +1,13 @@
 // t-SNE against scikit-learn's on the same points, both maps scored by the same function.
 //
 //   tsne_bench make DATA.npy [N D]        a mixture of ten Gaussians in D dimensions
-//   tsne_bench run DATA.npy MAP.npy [exact|barnes_hut|fft]    prints seconds, of the clock and
-//                                       of the processors, and writes the map
+//   tsne_bench run DATA.npy MAP.npy [exact|barnes_hut|fft]   writes the map, prints seconds of the
+//                                         clock and of the processors
 //   tsne_bench score DATA.npy MAP.npy...  exact KL over 90 neighbours, trustworthiness, accuracy
 //
 // tsne_sklearn.py is the rival, with the same perplexity, iterations, exaggeration, learning rate
-// and start; tsne.sh runs them in turn. Built by hand with the tools library
-// (bench/introspect/tsne.sh says how); times depend on what else the machine does, so ratios of
-// alternate runs are quoted.
+// and start, and tsne.sh runs them in turn: times depend on what else the machine does, so what is
+// quoted is their ratio.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>

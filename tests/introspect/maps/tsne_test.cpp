@@ -10,6 +10,7 @@
 #include "kernels/common/parallel.h"
 #include "tests/support/expect.h"
 #include "tools/introspect/maps/align.h"
+#include "tools/introspect/maps/pca.h"
 #include "tools/introspect/maps/repulsion.h"
 
 namespace strata::introspect {
@@ -202,6 +203,28 @@ TEST(Tsne, OnTheGpuIsThatOfTheCpu) {
   options.method = TsneMethod::barnes_hut;
   options.theta = 0;
   EXPECT_LT(max(abs(cpu.map - tsne(x, options).map)).item(), 1e-3 * max(abs(cpu.map)).item());
+}
+
+// Like images of digits: ten classes in 64 dimensions, each varying along a few directions.
+TEST(Tsne, IsTrustworthyOnDigitsLikeData) {
+  Generator generator(8);
+  std::vector<Tensor> classes;
+  std::vector<int64_t> labels;
+  for (int64_t digit = 0; digit < 10; ++digit) {
+    Tensor centre = randn({1, 64}, 0, 1, DType::f32, &generator);
+    Tensor directions = randn({3, 64}, 0, 0.5, DType::f32, &generator);
+    Tensor along = randn({50, 3}, 0, 1, DType::f32, &generator);
+    classes.push_back(centre + matmul(along, directions) +
+                      randn({50, 64}, 0, 0.1, DType::f32, &generator));
+    labels.insert(labels.end(), 50, digit);
+  }
+  Tensor x = concatenate(classes);
+  TsneOptions options{.perplexity = 20, .iterations = 500, .method = TsneMethod::barnes_hut};
+  Tensor map = tsne(x, options).map;
+  EXPECT_GE(trustworthiness(x, map, 10), 0.99);
+  EXPECT_GE(neighbour_accuracy(map, labels, 10), 0.98);
+  Tensor plane = fit_pca(x, 2).transform(x);  // which two directions alone are not
+  EXPECT_LT(trustworthiness(x, plane, 10), 0.95);
 }
 
 // A rotation of the input changes rounding alone: with small steps, which do not
