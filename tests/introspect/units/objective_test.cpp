@@ -60,7 +60,7 @@ TEST(Objective, HoldsForSequencesAndNodes) {
 TEST(Objective, SumsDifferencesAndMultiples) {
   ConvNetwork model;
   Tensor x = random({2, 8, 8, 2}, 5);
-  Objective a = channel("conv1", {0}), b = class_score({1}), c = unit("conv2", {4});
+  StimulusObjective a = channel("conv1", {0}), b = class_score({1}), c = unit("conv2", {4});
   Tensor joint = response_of(model, a + 2.0 * b - c)(x);
   Tensor apart =
       response_of(model, a)(x) + response_of(model, b)(x) * 2.0 - response_of(model, c)(x);
@@ -101,8 +101,8 @@ TEST(Objective, DiversityMakesStimuliOfOneUnitDiffer) {
   StimulusOptions options;
   options.steps = 60;
   options.dtype = DType::f64;
-  Objective one = unit("conv2", {1});
-  auto spread = [&](const Objective& objective) {
+  StimulusObjective one = unit("conv2", {1});
+  auto spread = [&](const StimulusObjective& objective) {
     auto found = optimal_stimuli(response_of(model, objective), space, 3, options);
     return mean(response_of(model, diversity("conv1"))(found.images)).item();
   };

@@ -17,7 +17,7 @@ Stimulus direction_stimuli(const Scores& model, const std::string& layer, const 
   std::vector<Tensor> images;
   for (int64_t first = 0; first < directions.size(0); first += options.batch) {
     Tensor part = directions.slice(0, first, first + options.batch);
-    Objective objective = direction(layer, part, options.power, options.place);
+    StimulusObjective objective = direction(layer, part, options.power, options.place);
     Stimulus found =
         optimal_stimuli(response_of(model, objective), space, part.size(0), options.stimulus);
     images.push_back(found.images);

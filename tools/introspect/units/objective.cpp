@@ -60,13 +60,13 @@ Tensor for_each_image(const Tensor& directions, int64_t images) {
   return index_select(rows, 0, from_vector(index, {images}));
 }
 
-Objective channels_at(std::string layer, std::vector<int64_t> channels, Place place) {
+StimulusObjective channels_at(std::string layer, std::vector<int64_t> channels, Place place) {
   return {{layer}, [=](const Capture& seen, const Tensor&) {
             return pick(mean(vectors(seen[layer], place, layer), {1}), channels, layer);
           }};
 }
 
-Objective joined(const Objective& a, const Objective& b, double sign) {
+StimulusObjective joined(const StimulusObjective& a, const StimulusObjective& b, double sign) {
   std::vector<std::string> layers = a.layers();
   for (auto& layer : b.layers()) {
     if (std::find(layers.begin(), layers.end(), layer) == layers.end()) layers.push_back(layer);
@@ -78,22 +78,26 @@ Objective joined(const Objective& a, const Objective& b, double sign) {
 
 }  // namespace
 
-Objective operator+(const Objective& a, const Objective& b) { return joined(a, b, 1); }
-Objective operator-(const Objective& a, const Objective& b) { return joined(a, b, -1); }
-Objective operator*(double factor, const Objective& a) {
+StimulusObjective operator+(const StimulusObjective& a, const StimulusObjective& b) {
+  return joined(a, b, 1);
+}
+StimulusObjective operator-(const StimulusObjective& a, const StimulusObjective& b) {
+  return joined(a, b, -1);
+}
+StimulusObjective operator*(double factor, const StimulusObjective& a) {
   return {a.layers(),
           [=](const Capture& seen, const Tensor& scores) { return a(seen, scores) * factor; }};
 }
 
-Objective unit(std::string layer, std::vector<int64_t> channels, Place place) {
+StimulusObjective unit(std::string layer, std::vector<int64_t> channels, Place place) {
   return channels_at(std::move(layer), std::move(channels), place);
 }
 
-Objective channel(std::string layer, std::vector<int64_t> channels) {
+StimulusObjective channel(std::string layer, std::vector<int64_t> channels) {
   return channels_at(std::move(layer), std::move(channels), Place::everywhere());
 }
 
-Objective direction(std::string layer, Tensor directions, double power, Place place) {
+StimulusObjective direction(std::string layer, Tensor directions, double power, Place place) {
   return {{layer}, [=](const Capture& seen, const Tensor&) {
             Tensor a = vectors(seen[layer], place, layer);
             if (directions.rank() > 2 || directions.size(-1) != a.size(2)) {
@@ -108,7 +112,7 @@ Objective direction(std::string layer, Tensor directions, double power, Place pl
           }};
 }
 
-Objective class_score(std::vector<int64_t> classes) {
+StimulusObjective class_score(std::vector<int64_t> classes) {
   return {{}, [=](const Capture&, const Tensor& scores) {
             if (scores.rank() != 2) {
               fail("class_score", Caller{}, "the model's scores are {}; expected [N, classes]",
@@ -118,14 +122,14 @@ Objective class_score(std::vector<int64_t> classes) {
           }};
 }
 
-Objective energy(std::string layer) {
+StimulusObjective energy(std::string layer) {
   return {{layer}, [=](const Capture& seen, const Tensor&) {
             Tensor a = seen[layer];
             return mean(square(a.reshape({a.size(0), -1})), {1});
           }};
 }
 
-Objective diversity(std::string layer, int64_t group) {
+StimulusObjective diversity(std::string layer, int64_t group) {
   return {{layer}, [=](const Capture& seen, const Tensor&) {
             Tensor a = vectors(seen[layer], Place::everywhere(), layer);
             int64_t n = a.size(0), size = group == 0 ? n : group;
@@ -144,10 +148,11 @@ Objective diversity(std::string layer, int64_t group) {
           }};
 }
 
-Response response_of(Scores model, Objective objective) {
+Response response_of(Scores model, StimulusObjective objective) {
   return [model = std::move(model), objective = std::move(objective)](const Tensor& input) {
-    if (objective.layers().empty()) return objective(Capture({""}), model(input));
-    Capture capture(objective.layers());
+    // A Capture without names would keep every activation.
+    bool scores_only = objective.layers().empty();
+    Capture capture(scores_only ? std::vector<std::string>{""} : objective.layers());
     Tensor scores = model(input);
     return objective(capture, scores);
   };

@@ -1,9 +1,9 @@
 // What a stimulus is to excite: objectives over the named activations and the scores of a model,
 // and their algebra (Olah et al. 2017; the objectives of Lucid).
 //
-//   Objective edges = unit("conv2", {3});                              // one unit at the centre
-//   Objective both = channel("conv4", {7}) + 0.5 * class_score({2});
-//   Objective apart = unit("conv4", {7}) + 2.0 * diversity("conv2");   // several different answers
+//   auto edges = unit("conv2", {3});                             // one unit, at the centre
+//   auto both = channel("conv4", {7}) + 0.5 * class_score({2});  // over all places; and a class
+//   auto apart = unit("conv4", {7}) + 2.0 * diversity("conv2");  // several different answers
 //
 // An objective gives one number an image, [N], so that every image of a batch climbs its own. Where
 // a list of channels or classes is asked for, image n takes entry n modulo its length.
@@ -27,11 +27,11 @@ struct Place {
   static Place everywhere() { return {-1, -1, true}; }
 };
 
-class Objective {
+class StimulusObjective {
  public:
   // [N] from the activations of `layers` and the scores of one pass.
   using Value = std::function<Tensor(const Capture& seen, const Tensor& scores)>;
-  Objective(std::vector<std::string> layers, Value value)
+  StimulusObjective(std::vector<std::string> layers, Value value)
       : layers_(std::move(layers)), value_(std::move(value)) {}
 
   const std::vector<std::string>& layers() const { return layers_; }
@@ -43,31 +43,32 @@ class Objective {
   std::vector<std::string> layers_;
   Value value_;
 };
-Objective operator+(const Objective& a, const Objective& b);
-Objective operator-(const Objective& a, const Objective& b);
-Objective operator*(double factor, const Objective& a);
+StimulusObjective operator+(const StimulusObjective& a, const StimulusObjective& b);
+StimulusObjective operator-(const StimulusObjective& a, const StimulusObjective& b);
+StimulusObjective operator*(double factor, const StimulusObjective& a);
 
 // A channel of a layer at one place.
-Objective unit(std::string layer, std::vector<int64_t> channels, Place place = Place::centre());
+StimulusObjective unit(std::string layer, std::vector<int64_t> channels,
+                       Place place = Place::centre());
 // Its mean over all places.
-Objective channel(std::string layer, std::vector<int64_t> channels);
+StimulusObjective channel(std::string layer, std::vector<int64_t> channels);
 // a . v max(cos(a, v), 0.1)^power for the activation a [C] at the place and the direction v [C], or
 // [K, C] with one for each image: a power above 0 asks for the direction rather than for size.
-Objective direction(std::string layer, Tensor directions, double power = 0,
-                    Place place = Place::centre());
+StimulusObjective direction(std::string layer, Tensor directions, double power = 0,
+                            Place place = Place::centre());
 // A column of the scores [N, classes]: logits, not probabilities, which also rise when the others
 // fall.
-Objective class_score(std::vector<int64_t> classes);
+StimulusObjective class_score(std::vector<int64_t> classes);
 // The mean square of a layer: whatever it sees, more of it (Mordvintsev et al. 2015, DeepDream).
-Objective energy(std::string layer);
+StimulusObjective energy(std::string layer);
 // 1 minus the mean cosine between the Gram matrix (channels x channels, over places) of an image
 // and those of the others in its group of `group` consecutive images (0: the whole batch). Between
 // 0 and 1 behind a ReLU; needs two images in a group. Weighed with a fifth of the unit's response
 // and more it shows; with as much as the response it costs most of it.
-Objective diversity(std::string layer, int64_t group = 0);
+StimulusObjective diversity(std::string layer, int64_t group = 0);
 
 // What ascent climbs: inputs as the model takes them [N, ...] -> [N].
 using Response = std::function<Tensor(const Tensor& input)>;
-Response response_of(Scores model, Objective objective);
+Response response_of(Scores model, StimulusObjective objective);
 
 }  // namespace strata::introspect
