@@ -47,28 +47,20 @@ void accumulate(const T* x, int64_t rows, int64_t d, const T* residuals, int64_t
                 T* gradient) {
   for (int64_t k = 0; k < width; k += lanes) {
     for (int64_t j = 0; j < d; j += together) {
-      int64_t count = std::min(together, d - j), first = std::max<int64_t>(0, j + count - together);
-      if (d < together) {
-        for (int64_t i = 0; i < rows; ++i) {
-          for (int64_t r = 0; r < d; ++r) {
-            for (int64_t c = 0; c < lanes; ++c) {
-              gradient[r * width + k + c] += x[i * d + r] * residuals[i * width + k + c];
-            }
-          }
-        }
-        continue;
-      }
+      int64_t count = std::min(together, d - j);
+      // A last group of features that is not full repeats its last one, and drops the copies.
+      int64_t at[together];
+      for (int64_t f = 0; f < together; ++f) at[f] = std::min(f, count - 1);
       T sums[together][lanes] = {};
       for (int64_t i = 0; i < rows; ++i) {
-        const T *from = x + i * d + first, *r = residuals + i * width + k;
+        const T *from = x + i * d + j, *r = residuals + i * width + k;
         for (int64_t f = 0; f < together; ++f) {
 #pragma omp simd
-          for (int64_t c = 0; c < lanes; ++c) sums[f][c] += from[f] * r[c];
+          for (int64_t c = 0; c < lanes; ++c) sums[f][c] += from[at[f]] * r[c];
         }
       }
-      // The last group starts early to be full; what the one before has added stays out.
-      for (int64_t f = j - first; f < together; ++f) {
-        for (int64_t c = 0; c < lanes; ++c) gradient[(first + f) * width + k + c] += sums[f][c];
+      for (int64_t f = 0; f < count; ++f) {
+        for (int64_t c = 0; c < lanes; ++c) gradient[(j + f) * width + k + c] += sums[f][c];
       }
     }
   }

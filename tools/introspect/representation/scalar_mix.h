@@ -9,7 +9,7 @@
 //
 // The weights tell what a mix uses; the gain of scores as layers are added tells what each layer
 // brings. Tenney et al. found the second far sharper. Cost an evaluation: 6 L n D FLOPs and 4 n D
-// C.
+// C; memory is one scaled copy of the layers.
 #pragma once
 
 #include <vector>
