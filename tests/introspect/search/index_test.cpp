@@ -10,6 +10,7 @@
 #include <numeric>
 #include <set>
 
+#include "engine/io/safetensors.h"
 #include "engine/ops.h"
 #include "kernels/common/parallel.h"
 #include "tests/support/expect.h"
@@ -270,6 +271,12 @@ TEST(IndexFile, OfNothingAndOfSomethingElse) {
   VectorIndex empty = VectorIndex::load(path);
   EXPECT_EQ(empty.size(), 0);
   EXPECT_TRUE(empty.search(ones({3}), 5)[0].empty());
+  Generator generator(18);
+  Tensor x = randn({800, 3}, 0, 1, DType::f32, &generator);
+  empty.add(numbers(800), x);  // and goes on from there
+  EXPECT_EQ(empty.search(x.select(0, 5), 1)[0], (std::vector<Match>{{5, 0}}));
+  io::save_safetensors(path, {{"x", x}});
+  EXPECT_FAILS(VectorIndex::load(path), "is not an index");
   std::filesystem::remove(path);
 }
 

@@ -13,6 +13,8 @@
 namespace strata::introspect {
 namespace {
 
+constexpr int64_t least_capacity = 64;
+
 // The library writes and reads files by name; this one has a name and lies in memory.
 class MemoryFile {
  public:
@@ -36,7 +38,7 @@ struct HnswGraph::State {
   HnswOptions options;
   std::unique_ptr<hnswlib::SpaceInterface<float>> space;
   std::unique_ptr<Graph> graph;
-  int64_t slots = 0, capacity = 64;
+  int64_t slots = 0, capacity = least_capacity;
 
   explicit State(const HnswOptions& given) : options(given) {
     auto dimensions = static_cast<size_t>(options.dimensions);
@@ -79,7 +81,7 @@ HnswGraph::~HnswGraph() = default;
 void HnswGraph::add(const float* vector) {
   State& s = *state_;
   if (s.slots == s.capacity) {
-    s.capacity *= 2;
+    s.capacity = std::max(least_capacity, 2 * s.capacity);  // 0 after an empty graph was read
     s.graph->resizeIndex(static_cast<size_t>(s.capacity));
   }
   auto words = Philox(s.options.seed).block(static_cast<uint64_t>(s.slots));
