@@ -64,16 +64,16 @@ TEST(ToyModel, LinearIsPca) {
   // Correlated data of six features with distinct variances, the same at every step: W W' is the
   // projector on the two leading principal components, and the loss what the others hold.
   Tensor scales = from_vector(std::vector<double>{2, 1.5, 1, 0.5, 0.4, 0.2}, {6});
-  Tensor turned = matmul(random({200, 6}, 2) * scales,
+  Tensor turned = matmul(random({40, 6}, 2) * scales,
                          orthonormal_basis(random({6, 6}, 3).to(DType::f32)).to(DType::f64));
   Tensor data = turned + 0.7;
   ToyOptions options;
   options.hidden = 2;
   options.linear = true;
-  options.steps = 1500;
+  options.steps = 800;
   ToyModel model = train_toy_model([&](int) { return data; }, options);
   Tensor centred = data - mean(data, {0});
-  EigenPairs pairs = symmetric_eigen(matmul(centred.transpose(0, 1), centred) / 200.0);
+  EigenPairs pairs = symmetric_eigen(matmul(centred.transpose(0, 1), centred) / 40.0);
   Tensor leading = pairs.vectors.slice(1, 0, 2);
   Tensor projector = matmul(leading, leading.transpose(0, 1));
   EXPECT_LT(largest_difference(interference(model.weight), projector), 1e-6);
