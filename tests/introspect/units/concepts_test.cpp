@@ -9,6 +9,7 @@
 #include "tests/introspect/networks.h"
 #include "tests/support/expect.h"
 #include "tools/introspect/capture.h"
+#include "tools/introspect/representation/probe.h"
 
 namespace strata::introspect {
 namespace {
@@ -25,6 +26,25 @@ TEST(ConceptVector, IsTheDirectionThatSetsTheExamplesApart) {
   ConceptVector none = concept_vector(random({400, 6}, 4), random({400, 6}, 5));
   EXPECT_NEAR(none.accuracy, 0.5, 0.12);  // 200 held out: 3.4 standard errors
   EXPECT_FAILS(concept_vector(random({3, 6}, 1), random({9, 6}, 1)), "at least 4 examples");
+}
+
+TEST(ConceptVector, OfFewExamplesIsTheProbeOfAllFeatures) {
+  // 24 + 24 examples of 60 features: solved among the examples, equal to the probe on the features.
+  Tensor with = random({32, 60}, 20) + 0.3, without = random({32, 60}, 21);
+  ConceptVector found = concept_vector(with, without);
+  std::vector<int64_t> kept, labels;
+  for (int64_t i = 0; i < 32; ++i) {
+    if (i % 4 != 3) kept.push_back(i);
+  }
+  Tensor index = from_vector(kept, {24});
+  Tensor x = concatenate({index_select(with, 0, index), index_select(without, 0, index)}, 0);
+  for (int i = 0; i < 48; ++i) labels.push_back(i < 24);
+  ProbeOptions options;
+  options.tolerance = 1e-10;
+  ProbeResult probe = fit_probes(x, x, {{"concept", 2, labels, labels}}, options)[0];
+  Tensor direction = probe.weight.select(1, 1) - probe.weight.select(1, 0);
+  double cosine = sum(direction * found.direction).item() / norm(direction).item();
+  EXPECT_GT(cosine, 1 - 1e-5);
 }
 
 TEST(Tcav, OfALinearNetworkIsTheSignOfTheProduct) {

@@ -1,5 +1,6 @@
 #include "tools/introspect/units/concepts.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -7,6 +8,7 @@
 #include "engine/ops.h"
 #include "tools/introspect/attribution/target.h"
 #include "tools/introspect/capture.h"
+#include "tools/introspect/linear_algebra.h"
 #include "tools/introspect/representation/probe.h"
 
 namespace strata::introspect {
@@ -24,6 +26,18 @@ Halves split_rows(int64_t count) {
   Halves halves;
   for (int64_t i = 0; i < count; ++i) (i % 4 == 3 ? halves.validation : halves.train).push_back(i);
   return halves;
+}
+
+// Orthonormal columns that span the rows of x [n, D], [D, r]; without directions in which the rows
+// vary by less than rounding.
+Tensor basis_of_rows(const Tensor& x) {
+  EigenPairs pairs = symmetric_eigen(matmul(x, x.transpose(0, 1)));
+  double least = pairs.values.front() * (x.dtype() == DType::f64 ? 1e-12 : 1e-6);
+  auto rank = std::count_if(pairs.values.begin(), pairs.values.end(),
+                            [&](double value) { return value > least; });
+  Tensor sizes = sqrt(from_vector(pairs.values, {x.size(0)})).slice(0, 0, rank);
+  Tensor mixes = pairs.vectors.slice(1, 0, rank) / sizes;
+  return matmul(x.transpose(0, 1), mixes.to(x.dtype()));
 }
 
 double mean_of(const std::vector<double>& x) {
@@ -86,9 +100,19 @@ ConceptVector concept_vector(const Tensor& with, const Tensor& without, double l
                  labels(ours.validation.size(), others.validation.size())};
   ProbeOptions options;
   options.l2 = l2;
-  ProbeResult probe = fit_probes(joined(ours.train, others.train),
-                                 joined(ours.validation, others.validation), {task}, options)[0];
+  Tensor train = joined(ours.train, others.train);
+  Tensor validation = joined(ours.validation, others.validation);
+  // An L2-regularised optimum lies in the span of the examples, so where these are few it is
+  // looked for there: the same direction from n numbers an example instead of D.
+  Tensor basis;
+  if (train.size(0) < train.size(1)) {
+    basis = basis_of_rows(train);
+    train = matmul(train, basis);
+    validation = matmul(validation, basis);
+  }
+  ProbeResult probe = fit_probes(train, validation, {task}, options)[0];
   Tensor direction = probe.weight.select(1, 1) - probe.weight.select(1, 0);
+  if (basis.defined()) direction = matmul(basis, direction);
   return {direction / (norm(direction) + 1e-30), probe.validation_accuracy};
 }
 
