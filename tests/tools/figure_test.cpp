@@ -8,6 +8,7 @@
 
 #include "engine/ops.h"
 #include "tests/support/expect.h"
+#include "tools/draw/paper.h"
 #include "tools/draw/scale.h"
 
 namespace strata::draw {
@@ -184,6 +185,19 @@ TEST(Figure, TicksAreRoundAndNumbersShort) {
   EXPECT_EQ(tick_text(1e-17, 0.1), "0");
   EXPECT_EQ(number_text(0.0000123), "1.23e−5");
   EXPECT_EQ(number_text(0.75), "0.75");
+}
+
+TEST(Figure, TextIsBrokenAtSpacesAndLongNamesAtDots) {
+  Font font{.size = 9};
+  double width = text_width("of layer3.", font) + 1;
+  EXPECT_EQ(wrap("a b", 1000, font), (std::vector<std::string>{"a b"}));
+  EXPECT_EQ(wrap("of layer3.0.relu", width, font),
+            (std::vector<std::string>{"of layer3.", "0.relu"}));
+  for (const auto& line : wrap("Grad-CAM of layer3.0.relu at the last layer", width, font)) {
+    EXPECT_LE(text_width(line, font), width) << line;
+  }
+  EXPECT_EQ(wrap("one\ntwo", 1000, font), (std::vector<std::string>{"one", "two"}));
+  EXPECT_TRUE(wrap("", 100, font).empty());
 }
 
 TEST(Figure, SaysWhichPanelIsWrong) {

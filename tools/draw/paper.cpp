@@ -19,6 +19,19 @@ void ink_with(cairo_t* pen, const Colour& colour, double opacity = 1) {
   cairo_set_source_rgba(pen, colour.red, colour.green, colour.blue, opacity);
 }
 
+// A word that is too wide, in pieces that end at its dots and dashes: paths of layers are such
+// words.
+std::vector<std::string> pieces_of(const std::string& word, double width, const Font& font) {
+  if (text_width(word, font) <= width) return {word};
+  std::vector<std::string> pieces(1);
+  for (char letter : word) {
+    pieces.back() += letter;
+    if (std::string("._/-").find(letter) != std::string::npos) pieces.emplace_back();
+  }
+  if (pieces.back().empty()) pieces.pop_back();
+  return pieces;
+}
+
 void choose(cairo_t* pen, const Font& font) {
   cairo_select_font_face(pen, "sans-serif", CAIRO_FONT_SLANT_NORMAL,
                          font.bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
@@ -65,12 +78,16 @@ std::vector<std::string> wrap(const std::string& text, double width, const Font&
     std::istringstream words(paragraph);
     std::string line;
     for (std::string word; words >> word;) {
-      std::string longer = line.empty() ? word : line + " " + word;
-      if (!line.empty() && text_width(longer, font) > width) {
-        lines.push_back(line);
-        longer = word;
+      std::string space = line.empty() ? "" : " ";
+      for (const std::string& piece : pieces_of(word, width, font)) {
+        std::string longer = line + space + piece;
+        if (!line.empty() && text_width(longer, font) > width) {
+          lines.push_back(line);
+          longer = piece;
+        }
+        line = longer;
+        space.clear();
       }
-      line = longer;
     }
     lines.push_back(line);
   }
