@@ -116,6 +116,9 @@ TEST(Tcav, AConceptThatTheClassUsesIsSignificant) {
   EXPECT_EQ(result.mean, 1);
   EXPECT_LT(result.p_value, 0.05);
   EXPECT_GT(result.accuracy, 0.9);
+  // Random sets of a linear network score 0 or 1: their means spread, and say less.
+  EXPECT_GT(result.example_p_value, result.p_value);
+  EXPECT_LT(result.example_p_value, 0.5);
   TcavResult against =
       tcav(model, "layer", random({10, 8, 8, 2}, 15), 1, concept_inputs, random_sets(12, 200));
   EXPECT_EQ(against.mean, 0);
@@ -124,21 +127,23 @@ TEST(Tcav, AConceptThatTheClassUsesIsSignificant) {
 TEST(Tcav, RandomConceptsAreNotSignificant) {
   ConvNetwork model;
   Tensor x = random({10, 8, 8, 2}, 16);
-  int significant = 0;
+  int significant = 0, among_examples = 0;
   for (uint64_t trial = 0; trial < 10; ++trial) {
     Tensor concept_inputs = random({24, 8, 8, 2}, 5000 + trial);
     TcavResult result =
         tcav(model, "conv2", x, 0, concept_inputs, random_sets(6, 1000 + 100 * trial));
     significant += result.p_value < 0.05;
+    among_examples += result.example_p_value < 0.05;
   }
   // Each with probability about .05: three or more of ten happen once in ninety times.
   EXPECT_LE(significant, 2);
+  EXPECT_LE(among_examples, 2);
 }
 
 TEST(Tcav, NeedsRandomSets) {
   EXPECT_FAILS(tcav(ConvNetwork{}, "conv1", random({2, 8, 8, 2}, 1), 0, random({8, 8, 8, 2}, 2),
-                    random_sets(1, 1)),
-               "1 random sets: the test needs at least 2");
+                    random_sets(2, 1)),
+               "2 random sets: the tests need at least 3");
 }
 
 TEST(WelchTest, KnownValues) {

@@ -76,6 +76,20 @@ double incomplete_beta(double x, double a, double b) {
   return front * (fraction - 1);
 }
 
+// Two-sided, of t^2 at `freedom` degrees of freedom.
+double student_p_value(double square, double freedom) {
+  return incomplete_beta(freedom / (freedom + square), freedom / 2, 0.5);
+}
+
+// Whether `value` could be one more of the sample: t of the distance to their mean, whose variance
+// is theirs times 1 + 1/n.
+double prediction_p_value(double value, const std::vector<double>& sample) {
+  auto n = static_cast<double>(sample.size());
+  double gap = value - mean_of(sample), variance = variance_of_mean(sample) * n * (1 + 1 / n);
+  if (variance == 0) return gap == 0 ? 1 : 0;
+  return student_p_value(gap * gap / variance, n - 1);
+}
+
 }  // namespace
 
 ConceptVector concept_vector(const Tensor& with, const Tensor& without, double l2) {
@@ -147,14 +161,14 @@ double welch_p_value(const std::vector<double>& a, const std::vector<double>& b)
   double freedom =
       (va + vb) * (va + vb) /
       (va * va / static_cast<double>(a.size() - 1) + vb * vb / static_cast<double>(b.size() - 1));
-  return incomplete_beta(freedom / (freedom + square), freedom / 2, 0.5);
+  return student_p_value(square, freedom);
 }
 
 TcavResult tcav(const Scores& model, const std::string& layer, const Tensor& examples,
                 int64_t target, const Tensor& concept_inputs, const std::vector<Tensor>& random,
                 double l2) {
-  if (random.size() < 2) {
-    fail("tcav", Caller{}, "{} random sets: the test needs at least 2, and 10 to say much",
+  if (random.size() < 3) {
+    fail("tcav", Caller{}, "{} random sets: the tests need at least 3, and 10 to say much",
          random.size());
   }
   Tensor gradients = layer_gradients(model, examples, layer, target);
@@ -162,16 +176,24 @@ TcavResult tcav(const Scores& model, const std::string& layer, const Tensor& exa
   std::vector<Tensor> others;
   for (const Tensor& inputs : random) others.push_back(activation_of(model, inputs, layer));
   TcavResult result;
-  for (size_t i = 0; i < others.size(); ++i) {
+  size_t sets = others.size();
+  std::vector<double> against_all(sets, 0);  // mean score of each random set as the concept
+  for (size_t i = 0; i < sets; ++i) {
     ConceptVector found = concept_vector(ours, others[i], l2);
-    ConceptVector chance = concept_vector(others[i], others[(i + 1) % others.size()], l2);
     result.scores.push_back(tcav_score(gradients, found.direction));
-    result.control.push_back(tcav_score(gradients, chance.direction));
-    result.accuracy += found.accuracy / static_cast<double>(others.size());
+    result.accuracy += found.accuracy / static_cast<double>(sets);
+    for (size_t j = i + 1; j < sets; ++j) {
+      Tensor chance = concept_vector(others[i], others[j], l2).direction;
+      double score = tcav_score(gradients, chance), reverse = tcav_score(gradients, -chance);
+      if (j == i + 1) result.control.push_back(score);
+      against_all[i] += score / static_cast<double>(sets - 1);
+      against_all[j] += reverse / static_cast<double>(sets - 1);
+    }
   }
   result.mean = mean_of(result.scores);
   result.control_mean = mean_of(result.control);
   result.p_value = welch_p_value(result.scores, result.control);
+  result.example_p_value = prediction_p_value(result.mean, against_all);
   return result;
 }
 

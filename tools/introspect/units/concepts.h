@@ -8,9 +8,12 @@
 //   TCAV = |{x : d score_k(x) / d activation . v > 0}| / |{x}|.
 //
 // Any direction has a score, so it is taken for each of several random sets, and beside it for
-// random sets in the place of the concept; a two-sided Welch t-test between the two says whether
-// the concept differs from chance. Where several concepts or layers are asked about, divide the
-// level by their number (Bonferroni), as the paper does.
+// random sets in the place of the concept. A two-sided Welch t-test between the two is the paper's;
+// as the concept's examples are the same in every one of its scores, their own sampling noise is
+// not in it, and a concept that the layer does not show (accuracy .5) can pass. example_p_value has
+// it: each random set takes the concept's place against all the others, and the concept's mean is
+// held against these means. Where several concepts or layers are asked about, divide the level by
+// their number (Bonferroni), as the paper does.
 #pragma once
 
 #include <cstdint>
@@ -42,11 +45,13 @@ double welch_p_value(const std::vector<double>& a, const std::vector<double>& b)
 struct TcavResult {
   std::vector<double> scores;   // with each random set
   std::vector<double> control;  // of each random set against the next one
-  double mean = 0, control_mean = 0, p_value = 1;
-  double accuracy = 0;  // mean held-out accuracy of the concept's probes
+  double mean = 0, control_mean = 0;
+  double p_value = 1;          // scores against control, Welch
+  double example_p_value = 1;  // the concept among random concepts, Student
+  double accuracy = 0;         // mean held-out accuracy of the concept's probes
 };
-// `examples`: inputs of the class; `concept_inputs`: of the concept; `random`: at least 2 sets of
-// other inputs (10 and more give the test some power).
+// `examples`: inputs of the class; `concept_inputs`: of the concept; `random`: at least 3 sets of
+// other inputs (10 and more give the tests some power). Cost: R (R + 1) / 2 probes for R sets.
 TcavResult tcav(const Scores& model, const std::string& layer, const Tensor& examples,
                 int64_t target, const Tensor& concept_inputs, const std::vector<Tensor>& random,
                 double l2 = 1e-2);
