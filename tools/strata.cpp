@@ -38,6 +38,13 @@ int main(int argc, char** argv) {
   strata::commands::Command run;
   strata::commands::add_study(app, run);
   strata::commands::add_report(app, run);
+  strata::commands::add_inspect(app, run);
+  strata::commands::add_gallery(app, run);
+  strata::commands::add_scores(app, run);
+  strata::commands::add_induction(app, run);
+  strata::commands::add_compare(app, run);
+  strata::commands::add_embed(app, run);
+  strata::commands::add_search(app, run);
   strata::commands::add_data(app, run);
   strata::commands::add_models(app, run);
   strata::commands::add_graph(app, run);

@@ -71,6 +71,16 @@ Json layer_entries(const Study& study) {
   return entries;
 }
 
+Json model_shape(const Options& options, const Dataset& data) {
+  Json shape = {{"channels", data.channels},
+                {"height", data.height},
+                {"width", data.width},
+                {"classes", data.classes()}};
+  // The generated classes are relations over the whole image: see models/convnet.h.
+  if (options.model == "convnet" && data.name == "terrace") shape["halve"] = {1, 2, 4, 6};
+  return shape;
+}
+
 Json config_of(const Study& study) {
   const Options& o = study.options;
   const Dataset& d = *study.train;
@@ -85,12 +95,14 @@ Json config_of(const Study& study) {
       {"versions", {{"strata", version}, {"compiler", __VERSION__}, {"oneDNN", onednn_version()}}},
       {"data",
        {{"name", d.name},
+        {"source", o.data},
         {"train", d.size()},
         {"validation", study.validation->size()},
         {"test", study.test->size()},
         {"image", {d.height, d.width, d.channels}}}},
       {"model",
        {{"name", o.model},
+        {"options", model_shape(o, d)},
         {"parameters", study.model->parameter_count()},
         {"layers", layer_entries(study)}}},
       {"training",
@@ -107,13 +119,7 @@ Json config_of(const Study& study) {
 
 std::unique_ptr<Model> new_model(const Options& options, const Dataset& data) {
   manual_seed(options.seed);
-  Json shape = {{"channels", data.channels},
-                {"height", data.height},
-                {"width", data.width},
-                {"classes", data.classes()}};
-  // The generated classes are relations over the whole image: see models/convnet.h.
-  if (options.model == "convnet" && data.name == "terrace") shape["halve"] = {1, 2, 4, 6};
-  return make_model(options.model, shape);
+  return make_model(options.model, model_shape(options, data));
 }
 
 // Refuses to mix two runs in a folder; says how to go on.

@@ -92,8 +92,8 @@ PatchSweep sweep(const PatchingTask& task, const std::vector<std::string>& activ
 
 }  // namespace
 
-Metric logit_difference(std::vector<int64_t> answers, std::vector<int64_t> others,
-                        int64_t position) {
+PatchMetric logit_difference(std::vector<int64_t> answers, std::vector<int64_t> others,
+                             int64_t position) {
   return [=](const Tensor& logits) {
     int64_t n = logits.size(0);
     if (logits.rank() != 3 || n != static_cast<int64_t>(answers.size()) ||

@@ -14,16 +14,16 @@
 namespace strata::introspect {
 
 // Output of the model on a batch ([N, T, V] of logits) to the number of interest.
-using Metric = std::function<double(const Tensor& output)>;
+using PatchMetric = std::function<double(const Tensor& output)>;
 // Mean over sequences of logit(answers[n]) - logit(others[n]) at `position` (negative: from the
 // end).
-Metric logit_difference(std::vector<int64_t> answers, std::vector<int64_t> others,
-                        int64_t position = -1);
+PatchMetric logit_difference(std::vector<int64_t> answers, std::vector<int64_t> others,
+                             int64_t position = -1);
 
 struct PatchingTask {
   Scores model;             // in evaluation mode
   Tensor clean, corrupted;  // inputs of one shape, [N, T, ...]
-  Metric metric;
+  PatchMetric metric;
   int64_t runs = 16;  // patched runs computed together, as one batch of runs N
 };
 struct PatchSweep {

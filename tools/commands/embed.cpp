@@ -1,0 +1,186 @@
+// strata embed, strata search, strata compare.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "engine/io/atomic_file.h"
+#include "engine/io/npy.h"
+#include "engine/ops.h"
+#include "tools/commands/commands.h"
+#include "tools/inspect/compare.h"
+#include "tools/inspect/embedding.h"
+#include "tools/inspect/output.h"
+#include "tools/report/run_files.h"
+
+namespace strata::commands {
+namespace {
+
+using inspect::Json;
+namespace fs = std::filesystem;
+
+struct EmbedOptions {
+  inspect::Source source;
+  inspect::EmbedOptions embed;
+  std::string metric = "cosine";
+  fs::path out;
+};
+
+introspect::Metric metric_of(const std::string& name) {
+  if (name == "euclidean") return introspect::Metric::euclidean;
+  if (name == "inner-product") return introspect::Metric::inner_product;
+  return introspect::Metric::cosine;
+}
+
+// Beside the index: where its vectors came from, so that a picture can be embedded alike.
+fs::path origin_of(const fs::path& index) { return index.string() + ".json"; }
+
+int embed(EmbedOptions o) {
+  o.embed.index.metric = metric_of(o.metric);
+  inspect::Subject subject = inspect::open_subject(o.source);
+  if (o.embed.layer.empty()) o.embed.layer = inspect::embedding_layer(subject);
+  auto index = inspect::embed_dataset(subject, o.embed);
+  index.save(o.out.string());
+  Json origin = {{"checkpoint", fs::absolute(o.source.checkpoint).string()},
+                 {"layer", o.embed.layer},
+                 {"split", o.embed.split},
+                 {"metric", o.metric}};
+  io::write_file(origin_of(o.out).string(), origin.dump(2) + "\n");
+  fmt::print("{} vectors of {} numbers ({} of {}, {}): {}\n", index.size(), index.dimensions(),
+             o.embed.layer, subject.name, o.metric, o.out.string());
+  return 0;
+}
+
+struct SearchOptions {
+  fs::path index, out;
+  std::string input, vector, where;
+  int64_t item = -1, count = 8, width = 0;
+};
+
+// The query: a picture, an item of the index, or a vector in a file.
+Tensor query_of(const SearchOptions& o, const introspect::VectorIndex& index,
+                const inspect::Subject* subject, const Json& origin) {
+  if (!o.vector.empty()) return io::load_npy(o.vector).to(DType::f32);
+  if (o.item >= 0) return index.vector(o.item);
+  auto inputs = inspect::read_inputs(*subject, {o.input}, 1);
+  return inspect::embed(*subject, origin.at("layer"), inputs.x).select(0, 0);
+}
+
+void draw_matches(const SearchOptions& o, const inspect::Subject& subject, const Json& origin,
+                  const std::vector<introspect::Match>& matches) {
+  const Dataset& data = inspect::split_of(subject, origin.at("split"));
+  inspect::Answer answer;
+  draw::Row row;
+  if (!o.input.empty()) {
+    auto inputs = inspect::read_inputs(subject, {o.input}, 1);
+    row.panels.push_back({"query", draw::Image{draw::to_picture(inputs.pixels.select(0, 0))}});
+  }
+  for (auto& match : matches) {
+    auto found = inspect::inputs_of(data, {match.id}, origin.at("split"));
+    row.panels.push_back(
+        {found.names[0], draw::Image{draw::to_picture(found.pixels.select(0, 0))},
+         fmt::format("{}, {:.3f}", subject.class_name(found.labels[0]), match.distance)});
+  }
+  answer.figure.rows.push_back(row);
+  answer.figure.panel_size = 110;
+  answer.figure.title =
+      fmt::format("Nearest by {}: {}", origin.at("layer").get<std::string>(), subject.name);
+  draw::write_figure(o.out.string(), answer.figure);
+}
+
+int search(const SearchOptions& o) {
+  if ((o.item >= 0) + !o.input.empty() + !o.vector.empty() != 1) {
+    throw std::runtime_error(
+        "say what to search for: one of --input PICTURE, --item ID, --vector FILE.npy");
+  }
+  auto index = introspect::VectorIndex::load(o.index.string());
+  Json origin;
+  std::optional<inspect::Subject> subject;
+  if (!o.input.empty() || !o.out.empty()) {
+    origin = report::read_json(origin_of(o.index));
+    subject.emplace(
+        inspect::open_subject({origin.at("checkpoint").get<std::string>(), {}, {}, {}}));
+  }
+  Tensor query = query_of(o, index, subject ? &*subject : nullptr, origin);
+  introspect::VectorIndex::Filter filter;
+  if (!o.where.empty()) filter = introspect::where(nlohmann::json::parse(o.where));
+  auto matches = index.search(query, o.count, filter, o.width)[0];
+  for (auto& match : matches) {
+    fmt::print("{:>8} {:>9.4f}  {}\n", match.id, match.distance, index.metadata(match.id).dump());
+  }
+  if (!o.out.empty()) draw_matches(o, *subject, origin, matches);
+  return 0;
+}
+
+struct CompareOptions {
+  inspect::Source a, b;
+  inspect::CompareOptions compare;
+  fs::path out = "compare.png";
+};
+
+int compare(const CompareOptions& o) {
+  auto a = inspect::open_subject(o.a), b = inspect::open_subject(o.b);
+  auto answer = inspect::compare(a, b, o.compare);
+  for (auto& line : answer.lines) fmt::print("{}\n", line);
+  Json made = {{"command", fmt::format("strata compare {} {} --images {} --seed {} -o {}",
+                                       o.a.checkpoint.string(), o.b.checkpoint.string(),
+                                       o.compare.images, o.compare.seed, o.out.string())},
+               {"a", a.name},
+               {"b", b.name}};
+  for (auto& file : inspect::write_answer(answer, made, o.out)) fmt::print("{}\n", file.string());
+  return 0;
+}
+
+}  // namespace
+
+void add_embed(CLI::App& app, Command& run) {
+  auto o = std::make_shared<EmbedOptions>();
+  auto* command =
+      app.add_subcommand("embed", "Turn a data set into vectors of a layer, for `strata search`");
+  command->add_option("CHECKPOINT", o->source.checkpoint, "Folder of a run")->required();
+  command->add_option("--layer", o->embed.layer,
+                      "A named activation; by default the last before the scores");
+  command->add_option("--split", o->embed.split, "train, validation or test")
+      ->capture_default_str();
+  command->add_option("--count", o->embed.count, "Items at most")->check(CLI::PositiveNumber);
+  command->add_option("--metric", o->metric, "How near is measured")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"cosine", "euclidean", "inner-product"}));
+  command->add_flag("--graph", o->embed.index.graph, "Index by HNSW, for many items");
+  command->add_option("-o,--out", o->out, "File of the index")->required();
+  command->callback([o, &run] { run = [o] { return embed(*o); }; });
+}
+
+void add_search(CLI::App& app, Command& run) {
+  auto o = std::make_shared<SearchOptions>();
+  auto* command = app.add_subcommand("search", "Find the nearest items of an index (strata embed)");
+  command->add_option("INDEX", o->index, "File that strata embed wrote")->required();
+  command->add_option("--input", o->input, "A picture, or test:NUMBER");
+  command->add_option("--item", o->item, "An item of the index, by its id");
+  command->add_option("--vector", o->vector, "A vector in an npy file");
+  command->add_option("--count", o->count, "How many")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  command->add_option("--where", o->where,
+                      "Conditions on the metadata: '{\"label\": [\"scene 1\"]}'");
+  command->add_option("--width", o->width, "Of the search in a graph: wider is more exact")
+      ->check(CLI::PositiveNumber);
+  command->add_option("-o,--out", o->out, "PNG of what was found");
+  command->callback([o, &run] { run = [o] { return search(*o); }; });
+}
+
+void add_compare(CLI::App& app, Command& run) {
+  auto o = std::make_shared<CompareOptions>();
+  auto* command = app.add_subcommand("compare", "How alike the layers of two networks are");
+  command->add_option("A", o->a.checkpoint, "Folder of a run")->required();
+  command->add_option("B", o->b.checkpoint, "Folder of another run")->required();
+  command->add_option("--images", o->compare.images, "Test images of A's data")
+      ->capture_default_str()
+      ->check(CLI::Range(10, 20000));
+  command->add_option("--seed", o->compare.seed, "Of the null bands")->capture_default_str();
+  command->add_option("-o,--out", o->out, "PNG to write; arrays (npy) and numbers (json) beside it")
+      ->capture_default_str();
+  command->callback([o, &run] { run = [o] { return compare(*o); }; });
+}
+
+}  // namespace strata::commands

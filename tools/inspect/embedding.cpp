@@ -1,0 +1,68 @@
+#include "tools/inspect/embedding.h"
+
+#include "engine/autograd/autograd.h"
+#include "engine/ops.h"
+#include "tools/introspect/attribution/target.h"
+#include "tools/introspect/representation/features.h"
+
+namespace strata::inspect {
+namespace {
+
+constexpr int64_t batch = 256;
+
+nlohmann::json metadata_of(const Dataset& data, const Batch& images, int64_t row,
+                           const std::string& split) {
+  auto label = static_cast<size_t>(images.labels.select(0, row).item());
+  nlohmann::json entry = {{"label", data.class_names[label]}, {"split", split}};
+  for (size_t f = 0; f < data.factors.size(); ++f) {
+    auto value = static_cast<size_t>(
+        images.factors.select(0, row).select(0, static_cast<int64_t>(f)).item());
+    auto& names = data.factors[f].value_names;
+    entry[data.factors[f].name] =
+        value < names.size() ? nlohmann::json(names[value]) : nlohmann::json(value);
+  }
+  return entry;
+}
+
+}  // namespace
+
+std::string embedding_layer(const Subject& subject) {
+  auto stages = subject.model->stages();
+  return stages[stages.size() > 1 ? stages.size() - 2 : 0];
+}
+
+const Dataset& split_of(const Subject& subject, const std::string& split) {
+  if (!subject.reads_images()) fail("embed", Caller{}, "{} reads no images", subject.name);
+  if (split == "train") return *subject.train;
+  if (split == "validation") return *subject.validation;
+  if (split == "test") return *subject.test;
+  fail("embed", Caller{}, "there is no split '{}'; there are train, validation and test", split);
+}
+
+Tensor embed(const Subject& subject, const std::string& layer, const Tensor& x) {
+  NoGrad off;
+  Tensor a = introspect::activation_of(subject.scores(), x, layer);
+  return introspect::pooled_features(a, 1).to(DType::f32).contiguous();
+}
+
+introspect::VectorIndex embed_dataset(const Subject& subject, const EmbedOptions& options) {
+  const Dataset& data = split_of(subject, options.split);
+  std::string layer = options.layer.empty() ? embedding_layer(subject) : options.layer;
+  int64_t total = options.count > 0 ? std::min(options.count, data.size()) : data.size();
+  std::optional<introspect::VectorIndex> index;
+  for (int64_t first = 0; first < total; first += batch) {
+    std::vector<int64_t> rows;
+    for (int64_t i = first; i < std::min(total, first + batch); ++i) rows.push_back(i);
+    Batch images = data.fill(rows);
+    Tensor vectors = embed(subject, layer, images.images);
+    if (!index) index.emplace(vectors.size(1), options.index);
+    std::vector<nlohmann::json> metadata;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      metadata.push_back(metadata_of(data, images, static_cast<int64_t>(i), options.split));
+    }
+    index->add(rows, vectors, metadata);
+  }
+  return std::move(*index);
+}
+
+}  // namespace strata::inspect

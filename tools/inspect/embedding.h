@@ -1,0 +1,24 @@
+// Embeddings of a data set as an index that can be searched by picture, by item or by vector.
+#pragma once
+
+#include "tools/inspect/subject.h"
+#include "tools/introspect/search/index.h"
+
+namespace strata::inspect {
+
+struct EmbedOptions {
+  std::string layer;           // empty: the last stage before the scores
+  std::string split = "test";  // train, validation, test
+  int64_t count = 0;           // items at most; 0: all
+  introspect::IndexOptions index = {.metric = introspect::Metric::cosine};
+};
+
+// The layer's activation for x [N, ...]: maps are averaged over places, [N, D] f32.
+Tensor embed(const Subject& subject, const std::string& layer, const Tensor& x);
+// An index of a split: ids are the images' numbers, metadata {"label", "split", factors by name}.
+introspect::VectorIndex embed_dataset(const Subject& subject, const EmbedOptions& options);
+// The stage that embeddings are taken from when none is named.
+std::string embedding_layer(const Subject& subject);
+const Dataset& split_of(const Subject& subject, const std::string& split);
+
+}  // namespace strata::inspect

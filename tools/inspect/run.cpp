@@ -1,0 +1,86 @@
+// From a request to an answer: what was left open is filled in, and what does not apply is refused.
+#include <algorithm>
+
+#include "engine/autograd/autograd.h"
+#include "engine/ops.h"
+#include "tools/inspect/method.h"
+#include "tools/introspect/capture.h"
+
+namespace strata::inspect {
+namespace {
+
+// Letters in common at the start: near enough to guess what was meant.
+bool similar(const std::string& a, const std::string& b) {
+  return a.size() >= 3 && b.size() >= 3 && a.substr(0, 3) == b.substr(0, 3);
+}
+
+std::vector<std::string> layers_with_maps(const Request& request) {
+  introspect::Capture capture(request.subject.model->stages());
+  NoGrad off;
+  request.subject.scores()(request.inputs.x.slice(0, 0, 1));
+  std::vector<std::string> layers;
+  for (auto& name : capture.names()) {
+    if (capture[name].rank() == 4) layers.push_back(name);
+  }
+  return layers;
+}
+
+}  // namespace
+
+const std::vector<Method>& methods() {
+  static const std::vector<Method> all = [] {
+    std::vector<Method> list;
+    for (auto part : {attribution_methods, unit_methods, representation_methods, map_methods,
+                      curvature_methods, language_methods}) {
+      for (auto& method : part()) list.push_back(std::move(method));
+    }
+    return list;
+  }();
+  return all;
+}
+
+const Method& find_method(const std::string& name) {
+  std::vector<std::string> near;
+  for (const Method& method : methods()) {
+    if (method.name == name) return method;
+    if (similar(method.name, name)) near.push_back(method.name);
+  }
+  fail("inspect", Caller{}, "there is no method '{}'{}; `strata inspect --list` shows all {}", name,
+       near.empty() ? "" : fmt::format(" (near it: {})", fmt::join(near, ", ")), methods().size());
+}
+
+std::string layer_of(const Request& request, bool map) {
+  auto known = map ? layers_with_maps(request) : request.subject.model->stages();
+  if (request.layer.empty()) {
+    if (known.empty()) {
+      fail("inspect", Caller{}, "{} has no layer whose activation is a map [N, H, W, C]",
+           request.subject.model_name);
+    }
+    return map ? known.back() : known[known.size() > 1 ? known.size() - 2 : 0];
+  }
+  auto all = named_activations(*request.subject.model, request.inputs.x.slice(0, 0, 1));
+  if (std::find(all.begin(), all.end(), request.layer) == all.end()) {
+    fail("inspect", Caller{}, "{} has no layer '{}'; its stages are {} (and inside them {})",
+         request.subject.model_name, request.layer,
+         fmt::join(request.subject.model->stages(), ", "), listed(all));
+  }
+  return request.layer;
+}
+
+Answer run_method(const Method& method, Request request) {
+  bool images = request.subject.reads_images();
+  if ((method.reads == Reads::images && !images) || (method.reads == Reads::tokens && images)) {
+    fail("inspect", Caller{}, "{} does not apply: it is for networks that read {}, and {} reads {}",
+         method.name, images ? "tokens" : "images", request.subject.model_name,
+         images ? "images" : "tokens");
+  }
+  if (!request.layer.empty()) layer_of(request, false);
+  if (request.target.empty()) {
+    NoGrad off;
+    request.target = argmax(request.subject.scores()(request.inputs.x), 1).to_vector<int64_t>();
+    request.target_from = "predicted";
+  }
+  return method.run(request);
+}
+
+}  // namespace strata::inspect
