@@ -1,5 +1,5 @@
-// The k nearest points by Euclidean distance, exactly: what t-SNE, UMAP, the quality of maps and
-// the flat index stand on.
+// The k nearest points by Euclidean distance, exactly: what t-SNE, UMAP and the quality of maps
+// stand on.
 //
 // Tiles of |q|^2 + |x|^2 - 2 q.x come from f32 products (2 Q N D operations), which a stream of
 // candidates passes through; whatever the rounding of the products cannot exclude is measured again

@@ -20,13 +20,13 @@ double rank_agreement(const char* op, const Tensor& truth, const Tensor& view, i
   if (k < 1 || 3 * k + 1 >= 2 * n) {
     fail(op, Caller{}, "k = {} of {} points: needs 1 <= k < (2 N - 1) / 3", k, n);
   }
-  Neighbours near = nearest_neighbours(view, std::min<int64_t>(k, n - 1));
+  Neighbours near = nearest_neighbours(view, k);
   Tensor points = truth.detach().to(DType::f64).contiguous();
   const double* data = points.data<double>();
   int64_t d = points.size(1);
   std::vector<double> penalties(static_cast<size_t>(n));
   parallel_for(n, 8, [&](int64_t begin, int64_t end) {
-    std::vector<double> distances(static_cast<size_t>(n)), sorted;
+    std::vector<double> distances(static_cast<size_t>(n));
     for (int64_t i = begin; i < end; ++i) {
       for (int64_t j = 0; j < n; ++j) {
         double total = 0;
@@ -37,13 +37,14 @@ double rank_agreement(const char* op, const Tensor& truth, const Tensor& view, i
         }
         distances[static_cast<size_t>(j)] = total;
       }
-      sorted = distances;
-      std::sort(sorted.begin(), sorted.end());
       for (int64_t j = 0; j < near.count; ++j) {
-        // The rank of a point among its equals is the best of theirs; itself, at 0, is not counted.
+        // The rank of a point among its equals is the best of theirs. The point itself, at 0,
+        // stands for the 1 that ranks begin with.
         auto other = static_cast<size_t>(near.index[static_cast<size_t>(i * near.count + j)]);
-        auto place = std::lower_bound(sorted.begin(), sorted.end(), distances[other]);
-        int64_t rank = std::max<int64_t>(1, place - sorted.begin());
+        double distance = distances[other];
+        int64_t nearer = 0;
+        for (double d : distances) nearer += d < distance;
+        int64_t rank = std::max<int64_t>(1, nearer);
         penalties[static_cast<size_t>(i)] += static_cast<double>(std::max<int64_t>(0, rank - k));
       }
     }

@@ -1,4 +1,4 @@
-// How faithful a map is to what it maps: numbers in [0, 1], 1 is perfect. All cost N^2 (D + log N).
+// How faithful a map is to what it maps: numbers in [0, 1], 1 is perfect. All cost N^2 (D + k).
 //
 //   trustworthiness   1 - c sum_i sum_{j in k nearest in the map} max(0, rank of j from i in x - k)
 //                     (Venna and Kaski 2001): no strangers were drawn near;

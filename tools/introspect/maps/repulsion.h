@@ -6,8 +6,7 @@
 //   Barnes-Hut   (van der Maaten 2014) N log N: a cell of a quadtree acts as one point at its mean
 //                where side < theta distance; theta = 0 is exact. One walk of the tree serves the
 //                points of a leaf (Barnes 1990);
-//   grid         (Linderman et al. 2019) N nodes^2 + M^2 log M: points are interpolated on an
-//   equispaced
+//   grid         (Linderman et al. 2019) N nodes^2 + M^2 log M: points are laid on an equispaced
 //                grid, where the sums are convolutions, done by FFT of M^2 numbers.
 //
 // All are the same bits for any thread count.
@@ -33,11 +32,15 @@ Repulsion tree_repulsion(const std::vector<double>& y, double theta);
 //
 // The grid moves with the points; its spacing is `spacing`, halved until the map is 64 cells wide.
 // Points are laid on it by B-splines over `nodes` nodes along each axis, and the kernels are
-// sharpened in the spectrum, as in the smooth particle mesh (Essmann et al. 1995): some ten times
-// nearer than Lagrange polynomials on the same nodes. Two kernels are enough: one complex one, (d_x
-// + i d_y) w^2, gives both components of the force in one product and needs no differences of large
-// sums; z comes by Parseval from the spectrum of the points without a transform back. As the kernel
-// is odd and both ends use the same weights, forces sum to zero.
+// sharpened in the spectrum, as in the smooth particle mesh (Essmann et al. 1995): on the same
+// nodes five to ten times nearer than Lagrange polynomials (4 and 6 nodes, spacing 1/4). Relative
+// to the forces of random points, the error is 3e-2 by default (the tree's at theta 0.5:
+// 1.6e-2), and 2e-4 with 6 nodes at 1/4.
+//
+// Two kernels are enough: a complex one, (d_x + i d_y) w^2, gives both components of the force in
+// one product and needs no differences of large sums; z comes by Parseval from the spectrum of the
+// points without a transform back. As the force kernel is odd and both ends use the same weights,
+// forces sum to zero.
 class GridRepulsion {
  public:
   explicit GridRepulsion(int nodes = 4, double spacing = 0.5);

@@ -35,9 +35,8 @@ struct TsneOptions {
   double theta = 0.5;    // Barnes-Hut
   int nodes = 4;         // FFT
   double spacing = 0.5;  // FFT
-  // Pulls every point towards where it started with weight / N |y - start|^2 / 2 (Rauber et al.
-  // 2016, dynamic t-SNE): frames of a film stay comparable;
-  // 1 is about as strong as the attraction.
+  // Adds anchor / 2N sum |y - start|^2 to what descends, so that frames of a film stay comparable
+  // (dynamic t-SNE, Rauber et al. 2016); 1 is about as strong as the attraction.
   double anchor = 0;
   // Called with the map so far each `every` iterations, and after the last.
   int every = 0;

@@ -1,15 +1,13 @@
 // UMAP (McInnes, Healy and Melville 2018): a map that keeps a fuzzy graph of nearest neighbours.
 //
-//   graph   v_j|i = exp(-max(0, d_ij - rho_i) / sigma_i): rho the distance of the nearest, sigma
-//   such that
-//           the row sums to log2(k); either of two directions: v = p + q - p q;
-//   map     w_ij = 1 / (1 + a |y_i - y_j|^2b), a and b fitted to min_distance and spread;
-//   descent of the cross entropy by samples: an edge is drawn with a rate in proportion to its
-//   weight,
-//           attracts its ends, and pushes each from `negatives` random points.
+//   graph    v_j|i = exp(-max(0, d_ij - rho_i) / sigma_i): rho is the distance of the nearest, and
+//            sigma such that the row sums to log2(k); either of two directions: v = p + q - p q;
+//   map      w_ij = 1 / (1 + a |y_i - y_j|^2b), a and b fitted to min_distance and spread;
+//   descent  of the cross entropy by samples: an edge is drawn with a rate in proportion to its
+//            weight, attracts its ends, and pushes each from `negatives` random points.
 //
-// The peers' descents race threads against each other, so that a seed means nothing there. Here the
-// points are divided once into eight groups at random; a group's points move at once, each from
+// The reference's descent races its threads against each other, or gives them up for a seed. Here
+// the points are divided once into eight groups at random; a group's points move at once, each from
 // where the others stood before, and the groups move in turn. Random numbers are a function of
 // (seed, edge, epoch). So the same seed gives the same bits for any thread count.
 //
@@ -48,8 +46,8 @@ struct UmapOptions {
 Tensor umap(const Tensor& x, const UmapOptions& options = {}, const Neighbours& neighbours = {},
             const Tensor& start = {});
 // New points [Q, D] into the map of x, which stays: from the weighted mean of their neighbours,
-// then down by themselves. A point's place does not depend on the other new ones. -> [Q,
-// dimensions], f32.
+// then down by themselves. A point's place does not depend on the other new ones.
+// -> [Q, dimensions], f32.
 Tensor umap_transform(const Tensor& x, const Tensor& map, const Tensor& fresh,
                       const UmapOptions& options = {});
 
