@@ -1,5 +1,7 @@
 #include "tools/introspect/search/hnsw_graph.h"
 
+// Without the library's own vector code, whose prefetches read beyond the ends of lists of links.
+#define NO_MANUAL_VECTORIZATION
 #include <hnswlib/hnswlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -14,6 +16,37 @@ namespace strata::introspect {
 namespace {
 
 constexpr int64_t least_capacity = 64;
+
+// How far vectors of `dimensions` are apart, as the library asks for it.
+class Space : public hnswlib::SpaceInterface<float> {
+ public:
+  Space(size_t dimensions, bool inner_product)
+      : dimensions_(dimensions), distance_(inner_product ? inner : euclidean) {}
+  size_t get_data_size() override { return dimensions_ * sizeof(float); }
+  hnswlib::DISTFUNC<float> get_dist_func() override { return distance_; }
+  void* get_dist_func_param() override { return &dimensions_; }
+
+ private:
+  static float euclidean(const void* a, const void* b, const void* dimensions) {
+    const auto *x = static_cast<const float*>(a), *y = static_cast<const float*>(b);
+    size_t count = *static_cast<const size_t*>(dimensions);
+    float total = 0;
+#pragma omp simd reduction(+ : total)
+    for (size_t i = 0; i < count; ++i) total += (x[i] - y[i]) * (x[i] - y[i]);
+    return total;
+  }
+  static float inner(const void* a, const void* b, const void* dimensions) {
+    const auto *x = static_cast<const float*>(a), *y = static_cast<const float*>(b);
+    size_t count = *static_cast<const size_t*>(dimensions);
+    float total = 0;
+#pragma omp simd reduction(+ : total)
+    for (size_t i = 0; i < count; ++i) total += x[i] * y[i];
+    return -total;
+  }
+
+  size_t dimensions_;
+  hnswlib::DISTFUNC<float> distance_;
+};
 
 // The library writes and reads files by name; this one has a name and lies in memory.
 class MemoryFile {
@@ -36,24 +69,18 @@ class MemoryFile {
 struct HnswGraph::State {
   using Graph = hnswlib::HierarchicalNSW<float>;
   HnswOptions options;
-  std::unique_ptr<hnswlib::SpaceInterface<float>> space;
+  Space space;
   std::unique_ptr<Graph> graph;
   int64_t slots = 0, capacity = least_capacity;
 
-  explicit State(const HnswOptions& given) : options(given) {
-    auto dimensions = static_cast<size_t>(options.dimensions);
-    if (options.inner_product) {
-      space = std::make_unique<hnswlib::InnerProductSpace>(dimensions);
-    } else {
-      space = std::make_unique<hnswlib::L2Space>(dimensions);
-    }
-  }
+  explicit State(const HnswOptions& given)
+      : options(given), space(static_cast<size_t>(given.dimensions), given.inner_product) {}
 };
 
 HnswGraph::HnswGraph(const HnswOptions& options) : state_(std::make_unique<State>(options)) {
   state_->graph = std::make_unique<State::Graph>(
-      state_->space.get(), static_cast<size_t>(state_->capacity),
-      static_cast<size_t>(options.links), static_cast<size_t>(options.build_width));
+      &state_->space, static_cast<size_t>(state_->capacity), static_cast<size_t>(options.links),
+      static_cast<size_t>(options.build_width));
 }
 
 HnswGraph::HnswGraph(const HnswOptions& options, const std::string& bytes)
@@ -61,7 +88,7 @@ HnswGraph::HnswGraph(const HnswOptions& options, const std::string& bytes)
   MemoryFile file;
   std::ofstream(file.name(), std::ios::binary) << bytes;
   try {
-    state_->graph = std::make_unique<State::Graph>(state_->space.get(), file.name());
+    state_->graph = std::make_unique<State::Graph>(&state_->space, file.name());
   } catch (const std::exception& e) {
     fail("search", Caller{}, "the graph of the index cannot be read: {}", e.what());
   }
