@@ -32,6 +32,12 @@ endmacro()
 strata_library_package(DNNL::dnnl oneapi/dnnl/dnnl.hpp dnnl libdnnl-dev)
 strata_library_package(SndFile::sndfile sndfile.h sndfile libsndfile1-dev)
 strata_library_package(Cairo::cairo cairo/cairo.h cairo libcairo2-dev)
+# Headers only.
+find_path(HNSWLIB_INCLUDE hnswlib/hnswlib.h)
+if(NOT HNSWLIB_INCLUDE)
+  message(FATAL_ERROR "hnswlib was not found. Install it with: apt-get install libhnswlib-dev "
+                      "(or run script/bootstrap, which installs everything).")
+endif()
 if(BUILD_TESTING OR NOT DEFINED BUILD_TESTING)
   strata_package(GTest libgtest-dev)
 endif()

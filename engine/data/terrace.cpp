@@ -218,4 +218,11 @@ std::string Terrace::describe() const {
   return text + information_table(rules_, options_.label);
 }
 
+Terrace Terrace::shifted(terrace::Shift shift, int severity) const {
+  TerraceOptions options = options_;
+  options.shift = shift;
+  options.severity = severity;
+  return Terrace(options, seed_, size_, first_);
+}
+
 }  // namespace strata

@@ -64,6 +64,9 @@ class Terrace : public Dataset {
   static std::array<uint8_t, terrace::pixel_count> difference_mask(const terrace::Scene& a,
                                                                    const terrace::Scene& b);
 
+  // The same images under a shift of the data, severity 0..5.
+  Terrace shifted(terrace::Shift shift, int severity) const;
+
   const terrace::Rules& rules() const { return rules_; }
   const TerraceOptions& options() const { return options_; }
   // Factors with levels, chances and ceilings, and the information table of the class.

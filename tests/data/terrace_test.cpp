@@ -8,6 +8,8 @@
 #include <map>
 #include <set>
 
+#include "engine/ops.h"
+
 namespace strata {
 namespace {
 
@@ -219,6 +221,15 @@ TEST(Terrace, HeldOutCellsAppearOnlyWhenShifted) {
   EXPECT_NEAR(novel(Terrace(options, 1, 2000)), 800, 100);
   options.severity = 5;
   EXPECT_EQ(novel(Terrace(options, 1, 2000)), 2000);
+}
+
+TEST(Terrace, ShiftedImagesAreTheSameScenes) {
+  Terrace clean(terrace_task("outline"), 5, 20, 100);
+  Terrace still = clean.shifted(Shift::blur, 0), blurred = clean.shifted(Shift::blur, 4);
+  Batch a = clean.head(20), b = still.head(20), c = blurred.head(20);
+  EXPECT_EQ(max(abs(a.images - b.images)).item(), 0);
+  EXPECT_GT(max(abs(a.images - c.images)).item(), 0.1);
+  EXPECT_EQ(max(abs(a.factors - c.factors)).item(), 0);
 }
 
 TEST(Terrace, ShiftsGrowWithSeverity) {

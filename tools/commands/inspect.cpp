@@ -125,7 +125,7 @@ int gallery(GalleryOptions o) {
 }
 
 struct ScoresOptions {
-  inspect::Source source;
+  inspect::Source source, random_labels;
   inspect::ScoreOptions scores;
   std::filesystem::path out;
 };
@@ -133,10 +133,17 @@ struct ScoresOptions {
 int scores(ScoresOptions o) {
   auto subject = inspect::open_subject(o.source);
   o.scores.progress = show_progress;
+  std::optional<inspect::Subject> twin;
+  if (!o.random_labels.checkpoint.empty()) {
+    twin.emplace(inspect::open_subject(o.random_labels));
+    o.scores.random_labels = &*twin;
+  }
   auto rows = inspect::score_methods(subject, o.scores);
   show_progress("");
-  std::string command = fmt::format("strata scores {} --images {} --seed {}",
-                                    o.source.checkpoint.string(), o.scores.images, o.scores.seed);
+  std::string command =
+      fmt::format("strata scores {}{} --images {} --seed {}", o.source.checkpoint.string(),
+                  twin ? " --random-labels " + o.random_labels.checkpoint.string() : "",
+                  o.scores.images, o.scores.seed);
   std::string table = inspect::to_markdown(rows);
   fmt::print("{}", table);
   if (o.out.empty()) return 0;
@@ -220,6 +227,9 @@ void add_scores(CLI::App& app, Command& run) {
   command->add_option("--images", o->scores.images, "Test images")
       ->capture_default_str()
       ->check(CLI::Range(4, 2000));
+  command->add_option("--random-labels", o->random_labels.checkpoint,
+                      "A run of the same network on labels that mean nothing (strata study "
+                      "--random-labels): another control");
   command->add_option("--methods", o->scores.methods, "Only these")->delimiter(',');
   command->add_option("--seed", o->scores.seed, "Of everything random")->capture_default_str();
   command->add_option("-o,--out", o->out, "JSON to write; the table is printed");

@@ -23,6 +23,7 @@ std::string command_of(const study::Options& o) {
   if (o.weight_decay) command += fmt::format(" --weight-decay {}", *o.weight_decay);
   if (o.label_smoothing) command += fmt::format(" --label-smoothing {}", *o.label_smoothing);
   if (o.augment != "auto") command += fmt::format(" --augment {}", o.augment);
+  if (o.random_labels) command += " --random-labels";
   if (o.probe_images != 3000) command += fmt::format(" --probe-images {}", o.probe_images);
   return command + fmt::format(" --out {}", o.out.string());
 }
@@ -78,6 +79,8 @@ void add_study(CLI::App& app, Command& run) {
                    "auto: the small changes of images that suit the data set; none")
       ->capture_default_str()
       ->check(CLI::IsMember({"auto", "none"}));
+  command->add_flag("--random-labels", options->random_labels,
+                    "Train on labels that mean nothing: a control for `strata scores`");
   command->add_option("--seed", options->seed, "The same seed gives the same run")
       ->capture_default_str();
   command->add_option("--device", options->device, "cpu or gpu")->capture_default_str();

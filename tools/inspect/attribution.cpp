@@ -1,6 +1,7 @@
 #include "tools/inspect/attribution.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
@@ -70,8 +71,9 @@ introspect::Control control_of(const AttributionMethod& method, const Request& r
   for (auto& step : cascade.steps) {
     steps.push_back({{"layer", step.layer},
                      {"rank_correlation", step.similarity.rank},
-                     {"magnitudes", step.similarity.magnitude_rank},
-                     {"ssim", step.similarity.structure}});
+                     {"magnitudes", step.similarity.magnitude_rank}});
+    // Of images only.
+    if (std::isfinite(step.similarity.structure)) steps.back()["ssim"] = step.similarity.structure;
   }
   (*numbers)["cascade"] = steps;
   return introspect::control_of(cascade);
@@ -127,9 +129,13 @@ Answer answer(const AttributionMethod& method, const Request& request) {
     rows[1].panels.push_back(map_panel(request, untrained, i));
     entries.push_back(entry);
   }
-  std::string where = method.needs_layer || !request.layer.empty()
-                          ? fmt::format(" at {}", layer_of(request, method.needs_layer))
-                          : "";
+  std::string where;
+  if (method.needs_layer)
+    where = " at " + layer_of(request, true);
+  else if (!request.units.empty())
+    where = fmt::format(" of unit {} of {}", request.units[0], request.layer);
+  else if (!request.layer.empty())
+    where = " at " + request.layer;
   result.figure.title = fmt::format("{}{}: {}", method.name, where, request.subject.name);
   if (!inputs.panels.empty()) result.figure.rows.push_back(inputs);
   for (auto& row : rows) result.figure.rows.push_back(row);
@@ -151,6 +157,14 @@ Tensor joined(const Tensor& values, const Request& request, bool magnitude) {
 }
 
 Explained explain(const AttributionMethod& method, const Request& request, const Scores& model) {
+  // A unit of a layer in the place of a class: the mean of its map is explained.
+  if (!request.units.empty() && !request.layer.empty() && !method.needs_layer) {
+    Request unit = request;
+    unit.target.assign(request.target.size(), request.units[0]);
+    unit.layer.clear();
+    unit.units.clear();
+    return explain(method, unit, introspect::channels_of(model, request.layer));
+  }
   bool inside = !request.layer.empty() && !method.needs_layer;
   bool embed = !request.subject.reads_images() && !method.needs_layer;
   if (!inside && !embed) return method.explain(request, model, request.inputs.x);
@@ -168,7 +182,7 @@ Method as_method(AttributionMethod attribution) {
                 Reads::anything,
                 false,
                 {}};
-  method.reads = attribution.needs_layer ? Reads::images : Reads::anything;
+  method.reads = attribution.needs_layer || attribution.images ? Reads::images : Reads::anything;
   method.needs_layer = attribution.needs_layer;
   method.run = [attribution = std::move(attribution)](const Request& request) {
     return answer(attribution, request);

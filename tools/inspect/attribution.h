@@ -20,6 +20,7 @@ struct AttributionMethod {
   std::function<Explained(const Request&, const introspect::Scores&, const Tensor& x)> explain;
   bool needs_layer = false;  // a map [N, H, W, C] that the method captures itself
   bool magnitude = false;    // channels join by their largest magnitude, not by their sum
+  bool images = false;       // for images only, though no layer is needed
   bool sanity = true;        // cheap enough to be run once for each layer that is randomised
 };
 

@@ -125,7 +125,8 @@ std::vector<Method> paths() {
          Json gaps = Json::array();
          for (double gap : terms.gap) gaps.push_back({{"completeness_gap", gap}});
          return {full_gradient_map(terms), gaps};
-       }},
+       },
+       .images = true},
   };
 }
 

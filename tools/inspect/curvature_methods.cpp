@@ -153,7 +153,8 @@ Answer noise(const Request& r) {
       return cross_entropy(model(index_select(data.images, 0, index)),
                            index_select(data.labels, 0, index));
     };
-    NoiseScale s = gradient_noise_scale(loss, model.parameters(), 512, {.seed = r.seed});
+    NoiseScale s =
+        gradient_noise_scale(loss, model.parameters(), data.images.size(0), {.seed = r.seed});
     const char* name = trained ? "trained" : "before training";
     answer.numbers[name] = {{"simple_noise_scale", s.scale()}};
     answer.lines.push_back(
@@ -164,9 +165,9 @@ Answer noise(const Request& r) {
 
 // The training images that the prediction for each input is owed to, and those against it.
 Answer influential(const Request& r) {
-  constexpr int64_t candidates = 200;
   constexpr int shown = 4;
-  Batch data = r.subject.train->head(candidates);
+  Batch data = r.subject.train->head(200);
+  int64_t candidates = data.images.size(0);
   int64_t inputs = std::min<int64_t>(r.inputs.x.size(0), 3);
   std::vector<Tensor> scores;
   for (bool trained : {true, false}) {
@@ -184,7 +185,7 @@ Answer influential(const Request& r) {
                 inputs},
                model.parameters(), {{values, 1.0}}));
   }
-  std::vector<int64_t> rows(candidates);
+  std::vector<int64_t> rows(static_cast<size_t>(candidates));
   for (int64_t i = 0; i < candidates; ++i) rows[static_cast<size_t>(i)] = i;
   Inputs training = inputs_of(*r.subject.train, rows, "train");
   Answer answer;
@@ -218,6 +219,45 @@ Answer influential(const Request& r) {
   return answer;
 }
 
+// The training images whose gradients are largest: what a step listens to most.
+Answer hardest(const Request& r) {
+  constexpr int64_t shown = 6;
+  Batch data = r.subject.train->head(300);
+  int64_t candidates = data.images.size(0);
+  std::vector<int64_t> rows(static_cast<size_t>(candidates));
+  for (int64_t i = 0; i < candidates; ++i) rows[static_cast<size_t>(i)] = i;
+  Inputs training = inputs_of(*r.subject.train, rows, "train");
+  Answer answer;
+  for (bool trained : {true, false}) {
+    Model& model = trained ? *r.subject.model : *r.subject.untrained;
+    auto norms = per_example_gradient_norms(
+        [&](int64_t i) {
+          return cross_entropy(model(data.images.slice(0, i, i + 1)),
+                               data.labels.slice(0, i, i + 1));
+        },
+        model.parameters(), candidates);
+    std::vector<int64_t> order = rows;
+    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+      return norms[static_cast<size_t>(a)] > norms[static_cast<size_t>(b)];
+    });
+    draw::Row row{{}, trained ? "trained" : "untrained"};
+    for (int64_t k = 0; k < shown; ++k) {
+      int64_t i = order[static_cast<size_t>(k)];
+      row.panels.push_back({r.subject.class_name(training.labels[static_cast<size_t>(i)]),
+                            picture_of(training.pixels, i),
+                            fmt::format("{:.3g}", norms[static_cast<size_t>(i)])});
+    }
+    answer.figure.rows.push_back(row);
+    answer.numbers[trained ? "trained" : "untrained"] = {{"norms", norms}};
+  }
+  answer.figure.panel_size = 120;
+  answer.figure.title =
+      fmt::format("Training images with the largest gradients: {}", r.subject.name);
+  answer.figure.caption = fmt::format(
+      "Of {} training images, by the norm of the gradient of the image's own loss.", candidates);
+  return answer;
+}
+
 }  // namespace
 
 std::vector<Method> curvature_methods() {
@@ -233,6 +273,8 @@ std::vector<Method> curvature_methods() {
        "Goodfellow et al. 2015", images, false, path_between},
       {"noise-scale", "curvature", "How large a batch is of use", "McCandlish et al. 2018", images,
        false, noise},
+      {"gradient-norms", "influence", "Training images with the largest gradients",
+       "Paul et al. 2021", images, false, hardest},
       {"tracin", "influence", "Training images that a prediction is owed to", "Pruthi et al. 2020",
        images, false, influential},
   };

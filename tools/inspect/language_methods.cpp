@@ -83,7 +83,9 @@ Answer heads(const Request& r) {
   Answer answer;
   for (bool trained : {true, false}) {
     Gpt& gpt = gpt_of(r, trained);
-    HeadScores s = head_scores(gpt, r.subject.options["vocabulary"], {.seed = r.seed});
+    int64_t context = r.subject.options["context"];
+    HeadScores s = head_scores(gpt, r.subject.options["vocabulary"],
+                               {.length = std::min<int64_t>(16, context / 2), .seed = r.seed});
     draw::Row row{{}, trained ? "trained" : "before training", draw::Range{0, 1}};
     auto columns = numbered("head ", s.previous.size(1));
     row.panels = {{"previous token", draw::Matrix{s.previous, s.layers, columns}},

@@ -17,6 +17,10 @@ using MapOf = std::function<Tensor(const Tensor& x, const std::vector<int64_t>& 
 
 constexpr int64_t points = 1000;
 
+double perplexity_for(const Tensor& x) {
+  return std::min(30.0, static_cast<double>(x.size(0) - 1) / 3);
+}
+
 Answer map(const Request& r, const std::string& name, const std::string& how, const MapOf& map_of) {
   std::string layer = layer_of(r, false);
   Sample sample = sample_of(r.subject, r.samples > 0 ? r.samples : points);
@@ -50,12 +54,15 @@ Answer pca(const Request& r) {
 
 Answer tsne_map(const Request& r) {
   return map(r, "t-SNE", "Perplexity 30; distances between groups mean little.",
-             [](const Tensor& x, auto&) { return tsne(x).map; });
+             [](const Tensor& x, auto&) { return tsne(x, {.perplexity = perplexity_for(x)}).map; });
 }
 
 Answer umap_map(const Request& r) {
   return map(r, "UMAP", "15 neighbours; distances between groups mean little.",
-             [&](const Tensor& x, auto&) { return umap(x, {.seed = r.seed}); });
+             [&](const Tensor& x, auto&) {
+               return umap(x, {.neighbours = static_cast<int>(std::min<int64_t>(15, x.size(0))),
+                               .seed = r.seed});
+             });
 }
 
 // Stimuli of the mean activation of each region of a map of the layer.
@@ -71,7 +78,7 @@ Answer atlas(const Request& r) {
     Scores model = trained ? r.subject.scores() : r.subject.untrained_scores();
     Generator generator(r.seed);
     Tensor x = random_places(activations(model, layer, sample.x), generator).contiguous();
-    Atlas found = activation_atlas(x, tsne(x).map, cells, 3);
+    Atlas found = activation_atlas(x, tsne(x, {.perplexity = perplexity_for(x)}).map, cells, 3);
     Stimulus pictures = direction_stimuli(model, layer, found.directions, space);
     Tensor sheet = contact_sheet(pictures.images, found.row, found.column, cells, cells);
     row.panels.push_back(

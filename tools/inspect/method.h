@@ -55,6 +55,7 @@ const Method& find_method(const std::string& name);
 
 // Parts of the table, a file each.
 std::vector<Method> attribution_methods();
+std::vector<Method> explanation_methods();
 std::vector<Method> unit_methods();
 std::vector<Method> representation_methods();
 std::vector<Method> map_methods();

@@ -1,17 +1,21 @@
 // How good a layer's representation is, and how units share the work: numbers for every layer, each
 // beside the untrained network.
+#include <cmath>
+
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
 #include "tools/inspect/sample.h"
 #include "tools/introspect/attribution/target.h"
 #include "tools/introspect/representation/code_length.h"
 #include "tools/introspect/representation/control_task.h"
+#include "tools/introspect/representation/drift.h"
 #include "tools/introspect/representation/features.h"
 #include "tools/introspect/representation/geometry.h"
 #include "tools/introspect/representation/nearest.h"
 #include "tools/introspect/representation/probe.h"
 #include "tools/introspect/representation/scalar_mix.h"
 #include "tools/introspect/representation/similarity.h"
+#include "tools/introspect/representation/transfer.h"
 #include "tools/introspect/units/concepts.h"
 #include "tools/introspect/units/dissection.h"
 #include "tools/introspect/units/selectivity.h"
@@ -298,12 +302,13 @@ const Terrace& terrace_of(const Request& r, const char* method) {
 
 Answer dissection(const Request& r) {
   const Terrace& data = terrace_of(r, "dissection");
-  constexpr int64_t images = 400, batch = 100;
+  constexpr int64_t batch = 100;
+  int64_t images = std::min<int64_t>(400, data.size());
   Sample sample = sample_of(r.subject, images);
   auto concepts = terrace_concepts();
   std::vector<Tensor> masks;
   for (int64_t first = 0; first < images; first += batch) {
-    masks.push_back(terrace_masks(data, first, batch));
+    masks.push_back(terrace_masks(data, first, std::min(batch, images - first)));
   }
   auto stages = r.subject.model->stages();
   std::vector<std::string> layers;
@@ -316,12 +321,12 @@ Answer dissection(const Request& r) {
     for (bool trained : {true, false}) {
       Scores model = trained ? r.subject.scores() : r.subject.untrained_scores();
       Tensor a = activations(model, layer, sample.x);
-      TopQuantiles quantiles(0.005, images * a.size(1) * a.size(2));
+      TopQuantiles quantiles(0.02, images * a.size(1) * a.size(2));
       quantiles.add(a);
       Dissection dissection(quantiles.thresholds(), concepts);
       for (size_t b = 0; b < masks.size(); ++b) {
         auto first = static_cast<int64_t>(b) * batch;
-        dissection.add(a.slice(0, first, first + batch), masks[b]);
+        dissection.add(a.slice(0, first, first + masks[b].size(0)), masks[b]);
       }
       LayerDissection found = dissection.result();
       table[trained ? 0 : 1].push_back(
@@ -342,7 +347,7 @@ Answer dissection(const Request& r) {
   answer.figure.caption = fmt::format(
       "Share of a layer's units that detect a concept (IoU above .04 with its masks over {} "
       "images, the "
-      "unit on in its top .5 % of places), the mean level of these concepts, and how many "
+      "unit on in its top 2 % of places), the mean level of these concepts, and how many "
       "different "
       "ones there are.",
       images);
@@ -434,22 +439,34 @@ Answer concepts(const Request& r) {
     fail("inspect", Caller{}, "tcav needs images with known factors, and {} has none",
          r.subject.test->name);
   }
-  constexpr int sets = 6;
-  constexpr int64_t each = 40;
+  constexpr int64_t sets = 10, each = 40;
   Sample sample = sample_of(r.subject, 1500);
   int64_t target = r.target[0];
-  auto rows_where = [&](auto&& keep, int64_t skip) {
-    std::vector<int64_t> rows;
-    for (int64_t i = skip; i < sample.size() && static_cast<int64_t>(rows.size()) < each; ++i) {
-      if (keep(i)) rows.push_back(i);
-    }
+  auto chosen = [&](const std::vector<int64_t>& rows) {
     return index_select(sample.x, 0, from_vector(rows, {static_cast<int64_t>(rows.size())}));
   };
-  Tensor examples =
-      rows_where([&](int64_t i) { return sample.labels[static_cast<size_t>(i)] == target; }, 0);
+  auto rows_where = [&](const std::string& what, auto&& keep) {
+    std::vector<int64_t> rows;
+    for (int64_t i = 0; i < sample.size() && static_cast<int64_t>(rows.size()) < each; ++i) {
+      if (keep(static_cast<size_t>(i))) rows.push_back(i);
+    }
+    if (rows.size() < 8) {
+      fail("tcav", Caller{}, "only {} of {} images show {}", rows.size(), sample.size(), what);
+    }
+    return chosen(rows);
+  };
+  Tensor examples = rows_where(r.subject.class_name(target),
+                               [&](size_t i) { return sample.labels[i] == target; });
+  Generator generator(r.seed);
+  auto order = randperm(sample.size(), &generator).to_vector<int64_t>();
   std::vector<Tensor> random;
-  for (int s = 0; s < sets; ++s)
-    random.push_back(rows_where([](int64_t) { return true; }, 300 + s * each));
+  for (int64_t s = 0; s < sets; ++s) {
+    std::vector<int64_t> rows;
+    for (int64_t i = 0; i < each; ++i) {
+      rows.push_back(order[static_cast<size_t>((s * each + i) % sample.size())]);
+    }
+    random.push_back(chosen(rows));
+  }
   std::vector<std::string> layers = r.subject.model->stages(), names;
   layers.pop_back();
   if (!r.layer.empty()) layers = {layer_of(r, false)};
@@ -459,7 +476,7 @@ Answer concepts(const Request& r) {
     if (static_cast<int>(f) == r.subject.test->label_factor) continue;
     const FactorInfo& info = r.subject.test->factors[f];
     auto values = sample.factors.select(1, static_cast<int64_t>(f)).to_vector<int64_t>();
-    Tensor with = rows_where([&](int64_t i) { return values[static_cast<size_t>(i)] == 0; }, 0);
+    Tensor with = rows_where(info.name, [&](size_t i) { return values[i] == 0; });
     names.push_back(info.value_names.empty() ? info.name + " 0"
                                              : info.name + " " + info.value_names[0]);
     scores.emplace_back();
@@ -467,12 +484,13 @@ Answer concepts(const Request& r) {
     for (auto& layer : layers) {
       TcavResult found = tcav(r.subject.scores(), layer, examples, target, with, random);
       scores.back().push_back(found.mean);
-      p_values.back().push_back(found.p_value);
+      p_values.back().push_back(found.example_p_value);
       entries.push_back({{"concept", names.back()},
                          {"layer", layer},
                          {"score", found.mean},
                          {"control", found.control_mean},
-                         {"p", found.p_value},
+                         {"p", found.example_p_value},
+                         {"p_welch", found.p_value},
                          {"probe_accuracy", found.accuracy}});
     }
   }
@@ -488,7 +506,8 @@ Answer concepts(const Request& r) {
                                     r.subject.class_name(target), r.subject.name);
   answer.figure.caption =
       "Share of the class's images whose score rises towards the concept, at each layer; and the "
-      "probability of such a difference between random sets of images (two-sided Welch test).";
+      "probability of such a mean among random sets of images (Student; divide the level by the "
+      "number of cells).";
   answer.arrays = {{"score", score}, {"p", p}};
   answer.numbers = {{"target", r.subject.class_name(target)}, {"entries", entries}};
   return answer;
@@ -536,6 +555,105 @@ Answer dimensionality(const Request& r) {
   return answer;
 }
 
+// How far a layer moves, and whether the alarms ring, when the images are shifted more and more.
+Answer drift(const Request& r) {
+  const Terrace& clean_data = terrace_of(r, "drift");
+  constexpr int64_t dimensions = 24;
+  int64_t rows = std::min<int64_t>(800, clean_data.size()), batch = rows / 8;
+  constexpr int severities = 5;
+  std::string layer = layer_of(r, false);
+  Answer answer;
+  draw::Row shown;
+  for (auto [name, shift] : {std::pair{"noise", terrace::Shift::noise},
+                             {"blur", terrace::Shift::blur},
+                             {"hue", terrace::Shift::hue}}) {
+    for (bool trained : {true, false}) {
+      Scores model = trained ? r.subject.scores() : r.subject.untrained_scores();
+      auto codes_of = [&](const Dataset& data, int64_t count) {
+        return pooled_features(activations(model, layer, data.head(count).images), 1);
+      };
+      Tensor clean = codes_of(clean_data, rows);
+      auto components = principal_components(clean, dimensions);
+      DriftMonitor monitor(project(clean, components, true), {.batch = batch, .seed = r.seed});
+      draw::Curve mmd{"MMD / alarm", {}, {}}, distance{"Mahalanobis / alarm", {}, {}},
+          cka{"1 - CKA to clean", {}, {}};
+      Json entries = Json::array();
+      for (int severity = 0; severity <= severities; ++severity) {
+        Terrace shifted = clean_data.shifted(shift, severity);
+        Tensor now = codes_of(shifted, batch);
+        DriftReport report = monitor.score(project(now, components, true));
+        double changed = 1 - linear_cka(clean.slice(0, 0, batch).contiguous(), now);
+        mmd.x.push_back(severity), mmd.y.push_back(report.mmd.value / report.mmd.level);
+        distance.x.push_back(severity),
+            distance.y.push_back(report.mahalanobis.value / report.mahalanobis.level);
+        cka.x.push_back(severity), cka.y.push_back(changed);
+        entries.push_back({{"severity", severity},
+                           {"mmd", report.mmd.value},
+                           {"mmd_level", report.mmd.level},
+                           {"mahalanobis", report.mahalanobis.value},
+                           {"mahalanobis_level", report.mahalanobis.level},
+                           {"one_minus_cka", changed}});
+      }
+      shown.panels.push_back(
+          {fmt::format("{}, {}", name, trained ? "trained" : "untrained"),
+           draw::LineChart{.curves = {mmd, distance, cka}, .x_label = "severity", .y_label = ""}});
+      answer.numbers[fmt::format("{} {}", name, trained ? "trained" : "untrained")] = entries;
+    }
+  }
+  answer.figure.rows = {shown};
+  answer.figure.title = fmt::format("Drift of {} under shifted images: {}", layer, r.subject.name);
+  answer.figure.caption = fmt::format(
+      "Scores of {} shifted images against {} clean ones in {} components, as multiples of the "
+      "level "
+      "at which an alarm rings (5 % false alarms, calibrated on clean images); and how far the "
+      "layer's "
+      "similarity to its clean self has fallen. No label is used.",
+      batch, rows, dimensions);
+  return answer;
+}
+
+// How many examples of a class a probe of each layer needs, against raw pixels.
+Answer few_shots(const Request& r) {
+  Sample sample = sample_of(r.subject, probe_rows);
+  int64_t train = 2 * sample.size() / 3;
+  auto task = tasks_of(r.subject, sample, train)[0];
+  std::vector<int64_t> counts(static_cast<size_t>(task.classes), 0);
+  for (int64_t label : task.train) ++counts[static_cast<size_t>(label)];
+  int64_t most = *std::min_element(counts.begin(), counts.end());
+  std::vector<int64_t> shots;
+  for (int64_t s = 1; s <= most; s *= 2) shots.push_back(s);
+  auto layers = layers_of(r);
+  std::string last = r.layer.empty() ? layers.back() : layer_of(r, false);
+  Answer answer;
+  draw::LineChart chart{.curves = {}, .x_label = "log2 of examples a class", .y_label = "accuracy"};
+  auto add = [&](const std::string& name, const Scores& model, const std::string& layer) {
+    auto [fit, held_out] = split_codes(codes(model, layer, sample), train);
+    draw::Curve curve{name, {}, {}};
+    Json entries = Json::array();
+    for (auto& point : few_shot_curve(fit, held_out, task, shots, 5, {}, r.seed)) {
+      curve.x.push_back(std::log2(static_cast<double>(point.shots)));
+      curve.y.push_back(point.mean);
+      curve.low.push_back(point.mean - point.deviation);
+      curve.high.push_back(point.mean + point.deviation);
+      entries.push_back(
+          {{"shots", point.shots}, {"mean", point.mean}, {"deviation", point.deviation}});
+    }
+    chart.curves.push_back(curve);
+    answer.numbers[name] = entries;
+  };
+  add(last, r.subject.scores(), last);
+  add(last + ", untrained", r.subject.untrained_scores(), last);
+  add("pixels", r.subject.scores(), "pixels");
+  answer.figure.rows.push_back({.panels = {{"", chart}}});
+  answer.figure.panel_size = 260;
+  answer.figure.title = fmt::format("How many examples a probe needs: {}", r.subject.name);
+  answer.figure.caption = fmt::format(
+      "Held-out accuracy of a linear probe for the class fitted to so many examples of each, mean "
+      "and "
+      "standard deviation of 5 draws.");
+  return answer;
+}
+
 }  // namespace
 
 std::vector<Method> representation_methods() {
@@ -549,6 +667,10 @@ std::vector<Method> representation_methods() {
        "Tenney et al. 2019", images, false, scalar_mix},
       {"cka", "representation", "How alike the layers are", "Kornblith et al. 2019", images, false,
        layer_similarity},
+      {"few-shot", "representation", "How many examples a probe of a layer needs",
+       "Kornblith et al. 2019", images, false, few_shots},
+      {"drift", "representation", "Whether a layer notices shifted data, without labels",
+       "Gretton et al. 2012", images, true, drift},
       {"geometry", "representation", "Rank, dimension, sparsity and class distance of each layer",
        "Roy and Vetterli 2007", images, false, geometry},
       {"dissection", "units", "Which concept each unit detects", "Bau et al. 2017", images, false,

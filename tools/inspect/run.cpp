@@ -9,9 +9,23 @@
 namespace strata::inspect {
 namespace {
 
-// Letters in common at the start: near enough to guess what was meant.
-bool similar(const std::string& a, const std::string& b) {
-  return a.size() >= 3 && b.size() >= 3 && a.substr(0, 3) == b.substr(0, 3);
+// Letters in common at the start.
+int64_t common_start(const std::string& a, const std::string& b) {
+  auto [end, other] = std::mismatch(
+      a.begin(), a.begin() + static_cast<int64_t>(std::min(a.size(), b.size())), b.begin());
+  return end - a.begin();
+}
+
+// The names nearest to what was meant, at most three.
+std::vector<std::string> near(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Method& method : methods()) {
+    if (common_start(method.name, name) >= 3) names.push_back(method.name);
+  }
+  std::stable_sort(names.begin(), names.end(),
+                   [&](auto& a, auto& b) { return common_start(a, name) > common_start(b, name); });
+  if (names.size() > 3) names.resize(3);
+  return names;
 }
 
 std::vector<std::string> layers_with_maps(const Request& request) {
@@ -30,8 +44,8 @@ std::vector<std::string> layers_with_maps(const Request& request) {
 const std::vector<Method>& methods() {
   static const std::vector<Method> all = [] {
     std::vector<Method> list;
-    for (auto part : {attribution_methods, unit_methods, representation_methods, map_methods,
-                      curvature_methods, language_methods}) {
+    for (auto part : {attribution_methods, explanation_methods, unit_methods,
+                      representation_methods, map_methods, curvature_methods, language_methods}) {
       for (auto& method : part()) list.push_back(std::move(method));
     }
     return list;
@@ -40,13 +54,13 @@ const std::vector<Method>& methods() {
 }
 
 const Method& find_method(const std::string& name) {
-  std::vector<std::string> near;
   for (const Method& method : methods()) {
     if (method.name == name) return method;
-    if (similar(method.name, name)) near.push_back(method.name);
   }
+  auto names = near(name);
   fail("inspect", Caller{}, "there is no method '{}'{}; `strata inspect --list` shows all {}", name,
-       near.empty() ? "" : fmt::format(" (near it: {})", fmt::join(near, ", ")), methods().size());
+       names.empty() ? "" : fmt::format(" (near it: {})", fmt::join(names, ", ")),
+       methods().size());
 }
 
 std::string layer_of(const Request& request, bool map) {
@@ -75,6 +89,9 @@ Answer run_method(const Method& method, Request request) {
          images ? "images" : "tokens");
   }
   if (!request.layer.empty()) layer_of(request, false);
+  if (!request.units.empty() && request.layer.empty() && !method.needs_layer) {
+    fail("inspect", Caller{}, "--unit is a unit of a layer; say which by --layer");
+  }
   if (request.target.empty()) {
     NoGrad off;
     request.target = argmax(request.subject.scores()(request.inputs.x), 1).to_vector<int64_t>();

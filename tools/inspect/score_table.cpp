@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "engine/autograd/autograd.h"
+#include "engine/data/terrace.h"
 #include "engine/ops.h"
 #include "tools/inspect/attribution.h"
 #include "tools/introspect/capture.h"
@@ -30,7 +31,8 @@ std::vector<std::string> map_layers(const Request& request) {
   return layers;
 }
 
-ScoredMethod score(const AttributionMethod& method, Request request, const std::string& layer) {
+ScoredMethod score(const AttributionMethod& method, Request request, const std::string& layer,
+                   const Subject* random_labels) {
   request.layer = layer == "pixels" ? "" : layer;
   ScoredMethod row;
   row.method = method.name;
@@ -57,8 +59,17 @@ ScoredMethod score(const AttributionMethod& method, Request request, const std::
     auto cascade = introspect::randomise(*request.subject.model, request.subject.scores(), again,
                                          request.inputs.x, request.target);
     similarity = cascade.steps.back().similarity;
+    auto alone = introspect::randomise(*request.subject.model, request.subject.scores(), again,
+                                       request.inputs.x, request.target,
+                                       {.order = introspect::Order::independent});
+    row.independent = -1;
+    for (auto& step : alone.steps)
+      row.independent = std::max(row.independent, step.similarity.rank);
   } else {
     similarity = introspect::similarity(map, control);
+  }
+  if (random_labels) {
+    row.random_labels = introspect::similarity(map, map_by(random_labels->scores())).rank;
   }
   row.cascade = similarity.rank;
   row.cascade_magnitude = similarity.magnitude_rank;
@@ -79,14 +90,14 @@ std::vector<std::string> layers_for(const AttributionMethod& method,
 }  // namespace
 
 std::vector<ScoredMethod> score_methods(const Subject& subject, const ScoreOptions& options) {
-  Request request{subject, read_inputs(subject, {}, options.images)};
-  request.seed = options.seed;
-  if (!request.inputs.object.defined()) {
+  if (!dynamic_cast<const Terrace*>(subject.test.get())) {
     fail("scores", Caller{},
-         "{} was trained on {}, whose images come without masks; the generated data set, "
-         "terrace, has them",
+         "{} was trained on {}, which comes without masks; the generated data set, terrace, has "
+         "them",
          subject.name, subject.test ? subject.test->name : "tokens");
   }
+  Request request{subject, read_inputs(subject, {}, options.images)};
+  request.seed = options.seed;
   {
     NoGrad off;
     request.target = argmax(subject.scores()(request.inputs.x), 1).to_vector<int64_t>();
@@ -103,7 +114,7 @@ std::vector<ScoredMethod> score_methods(const Subject& subject, const ScoreOptio
     if (!wanted) continue;
     for (auto& layer : layers_for(method, maps)) {
       if (options.progress) options.progress(method.name + " at " + layer);
-      rows.push_back(score(method, request, layer));
+      rows.push_back(score(method, request, layer, options.random_labels));
     }
   }
   return rows;
@@ -111,15 +122,17 @@ std::vector<ScoredMethod> score_methods(const Subject& subject, const ScoreOptio
 
 std::string to_markdown(const std::vector<ScoredMethod>& rows) {
   std::string text =
-      "| method | layer | mass (area, untrained) | pointing | AUC | ROAD | cascade (magnitudes) | "
-      "sanity | s |\n"
-      "|---|---|---|---|---|---|---|---|---|\n";
+      "| method | layer | mass on the object | untrained | pointing | AUC | ROAD | cascade "
+      "(magnitudes) | one layer | random labels | sanity | s |\n"
+      "|---|---|---|---|---|---|---|---|---|---|---|---|\n";
   for (auto& r : rows) {
     text += fmt::format(
-        "| {} | {} | {:.2f} ({:.2f}, {:.2f}) | {:.2f} | {:.2f} | {:+.2f} | {:+.2f} ({:+.2f}) | {} "
-        "| {:.1f} |\n",
-        r.method, r.layer, r.mass, r.area, r.untrained_mass, r.pointing, r.auc, r.road, r.cascade,
-        r.cascade_magnitude, r.verdict, r.seconds);
+        "| {} | {} | {:.2f} | {:.2f} | {:.2f} | {:.2f} | {:+.2f} | {:+.2f} ({:+.2f}) | {:+.2f} | "
+        "{} | "
+        "{} | {:.1f} |\n",
+        r.method, r.layer, r.mass, r.untrained_mass, r.pointing, r.auc, r.road, r.cascade,
+        r.cascade_magnitude, r.independent,
+        r.random_labels ? fmt::format("{:+.2f}", *r.random_labels) : "-", r.verdict, r.seconds);
   }
   return text;
 }
@@ -137,6 +150,8 @@ Json to_json(const std::vector<ScoredMethod>& rows) {
                     {"road", r.road},
                     {"cascade", r.cascade},
                     {"cascade_magnitude", r.cascade_magnitude},
+                    {"independent", r.independent},
+                    {"random_labels", r.random_labels ? Json(*r.random_labels) : Json()},
                     {"verdict", r.verdict},
                     {"seconds", r.seconds}});
   }

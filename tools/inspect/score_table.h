@@ -2,6 +2,8 @@
 // with.
 #pragma once
 
+#include <optional>
+
 #include "tools/inspect/method.h"
 
 namespace strata::inspect {
@@ -9,7 +11,8 @@ namespace strata::inspect {
 struct ScoreOptions {
   int64_t images = 60;
   uint64_t seed = 1;
-  std::vector<std::string> methods;  // empty: all but those that take minutes an image
+  const Subject* random_labels = nullptr;  // the twin trained on labels that mean nothing
+  std::vector<std::string> methods;        // empty: all but those that take minutes an image
   std::function<void(const std::string& what)> progress;
 };
 
@@ -20,8 +23,10 @@ struct ScoredMethod {
   double untrained_mass = 0;                         // the same method on the untrained network
   double road = 0;                                   // gain of removing the most relevant first
   double cascade = 0, cascade_magnitude = 0;  // rank correlation after all layers are redrawn
-  std::string verdict;
-  double seconds = 0;  // of the maps themselves
+  double independent = 0;               // the largest rank correlation after one layer alone is
+  std::optional<double> random_labels;  // rank correlation with the maps of the twin
+  std::string verdict;                  // of the cascade
+  double seconds = 0;                   // of the maps themselves
 };
 
 // A subject without masks is an error.

@@ -190,7 +190,7 @@ Answer diverse_stimuli(const Request& r) {
   std::string texture = below[std::min<size_t>(1, below.size() - 1)];
   for (int64_t u : view.units) {
     auto climb = [&](double weight) {
-      Objective objective = unit(view.layer, {u});
+      StimulusObjective objective = unit(view.layer, {u});
       if (weight > 0) objective = objective + weight * diversity(texture);
       return optimal_stimuli(response_of(r.subject.scores(), objective), view.space, each,
                              stimulus_options(r));

@@ -1,5 +1,5 @@
 // The small dense decompositions that introspection needs, by Eigen, which is slow to compile and
-// so is included in one file only. Matrices are rank-2 tensors; f64 inside.
+// so is included here and in maps/fft2.cpp only. Matrices are rank-2 tensors; f64 inside.
 #pragma once
 
 #include <complex>

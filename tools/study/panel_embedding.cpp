@@ -6,9 +6,9 @@
 #include "engine/io/safetensors.h"
 #include "engine/ops.h"
 #include "tools/introspect/capture.h"
-#include "tools/introspect/representation/features.h"
 #include "tools/introspect/maps/neighbours.h"
 #include "tools/introspect/maps/tsne.h"
+#include "tools/introspect/representation/features.h"
 #include "tools/study/panels.h"
 
 namespace strata::study {

@@ -4,8 +4,8 @@
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
 #include "tools/introspect/capture.h"
-#include "tools/introspect/units/stimulus.h"
 #include "tools/introspect/units/excitation.h"
+#include "tools/introspect/units/stimulus.h"
 #include "tools/study/panels.h"
 
 namespace strata::study {

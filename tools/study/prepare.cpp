@@ -9,6 +9,7 @@
 #include "engine/ops/random.h"
 #include "models/registry.h"
 #include "tools/report/run_files.h"
+#include "tools/study/random_labels.h"
 #include "tools/study/study.h"
 #include "tools/study/version.h"
 
@@ -84,7 +85,7 @@ Json model_shape(const Options& options, const Dataset& data) {
 Json config_of(const Study& study) {
   const Options& o = study.options;
   const Dataset& d = *study.train;
-  return {
+  Json config = {
       {"format", "strata-study 1"},
       {"title", fmt::format("What each layer of {} learns on {}", o.model, d.name)},
       {"command", o.command},
@@ -115,6 +116,8 @@ Json config_of(const Study& study) {
         {"augment", o.augment},
         {"schedule", "one cycle"}}},
       {"factors", factor_entries(d)}};
+  if (o.random_labels) config["training"]["labels"] = "random";
+  return config;
 }
 
 std::unique_ptr<Model> new_model(const Options& options, const Dataset& data) {
@@ -184,6 +187,7 @@ Study prepare(const Options& given) {
   DatasetLimits limits{.train = o.train_images, .validation = o.probe_images, .test = 2000};
   if (!o.data.starts_with("terrace")) limits.test = 0;  // all there is
   study.train = open_dataset(o.data, Split::train, o.seed, limits);
+  if (o.random_labels) study.train = std::make_unique<RandomLabels>(std::move(study.train), o.seed);
   study.validation = open_dataset(o.data, Split::validation, o.seed, limits);
   study.test = open_dataset(o.data, Split::test, o.seed, limits);
   study.model = new_model(o, *study.train);

@@ -30,6 +30,7 @@ struct Options {
   int64_t batch = 64;
   int64_t train_images = 0;      // at most; 0: all there are
   std::string augment = "auto";  // auto: what suits the data set; none
+  bool random_labels = false;  // of the training images: the control of tools/study/random_labels.h
   uint64_t seed = 1;
   int workers = 0;              // threads that prepare batches
   bool resume = false;          // go on where a run in `out` was interrupted, or start
