@@ -164,6 +164,15 @@ TEST(Figure, MatricesHaveACellANumber) {
   }
 }
 
+TEST(Figure, ATableHasNoColoursAndNoScale) {
+  Matrix matrix{map_of({0, 0.2, 0.6, 1}, 2), {"one", "two"}, {"three", "four"}};
+  matrix.coloured = false;
+  Picture table = drawn({.panels = {{"", matrix}}});
+  for (double value : {0.2, 0.6, 1.0}) {
+    EXPECT_EQ(find(table, Range{0, 1}.colour(value)).count, 0) << value;
+  }
+}
+
 TEST(Figure, IsTheSameEachTimeAndIsWritten) {
   Figure figure;
   figure.title = "Twice";

@@ -22,8 +22,8 @@ bool is_picture(const Panel& panel) {
 // What a panel colours by a scale; undefined for the others.
 Tensor coloured(const Panel& panel) {
   if (auto* map = std::get_if<HeatMap>(&panel.content)) return map->values;
-  if (auto* matrix = std::get_if<Matrix>(&panel.content)) return matrix->values;
-  return {};
+  auto* matrix = std::get_if<Matrix>(&panel.content);
+  return matrix && matrix->coloured ? matrix->values : Tensor();
 }
 
 // Pixels of the finest picture of a row, from which it gets its height.

@@ -60,6 +60,7 @@ struct Matrix {
   std::vector<std::string> row_labels = {}, column_labels = {};
   std::string row_title = {}, column_title = {};
   bool numbers = true;
+  bool coloured = true;  // false: a plain table, whose columns may be of different units
 };
 
 // points [N, 2], floating. classes: one a point, or none; names: one a class, shown in the legend.

@@ -40,12 +40,12 @@ bool numbers_fit(const std::vector<double>& values) {
 }
 
 void draw_numbers(Paper& paper, const Box& plot, const std::vector<double>& values, int64_t columns,
-                  double cell, const Range& range) {
+                  double cell, const PlotStyle& style, bool coloured) {
   double size = std::min(8.0, cell * 0.36);
   for (size_t i = 0; i < values.size(); ++i) {
     auto row = static_cast<double>(static_cast<int64_t>(i) / columns);
     auto column = static_cast<double>(static_cast<int64_t>(i) % columns);
-    bool dark = to_oklab(range.colour(values[i])).lightness < 0.62;
+    bool dark = coloured && to_oklab(style.range.colour(values[i])).lightness < 0.62;
     Font font{.size = size, .colour = dark ? Colour{1, 1, 1} : ink};
     paper.text({plot.x + (column + 0.5) * cell, plot.y + (row + 0.5) * cell + size * 0.36},
                cell_text(values[i]), font, Align::centre);
@@ -112,12 +112,13 @@ void draw(Paper& paper, Point corner, const Matrix& matrix, const PlotStyle& sty
   std::vector<double> values = matrix.values.to_vector<double>();
   Picture colours{matrix.values.size(0), matrix.values.size(1), 3, {}};
   for (double value : values) {
-    for (uint8_t byte : bytes(style.range.colour(value))) colours.pixels.push_back(byte);
+    Colour colour = matrix.coloured ? style.range.colour(value) : Colour{1, 1, 1};
+    for (uint8_t byte : bytes(colour)) colours.pixels.push_back(byte);
   }
   paper.picture(plot, colours, false);
   paper.frame(plot, pale_ink, 0.4);
   if (matrix.numbers && cell >= 17 && numbers_fit(values)) {
-    draw_numbers(paper, plot, values, colours.width, cell, style.range);
+    draw_numbers(paper, plot, values, colours.width, cell, style, matrix.coloured);
   }
   draw_labels(paper, plot, matrix, cell);
   if (!matrix.row_title.empty()) {

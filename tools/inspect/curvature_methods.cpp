@@ -39,7 +39,11 @@ Answer spectrum_of(const Request& r) {
     double high = *std::max_element(s.nodes.begin(), s.nodes.end());
     std::vector<double> at;
     for (int i = 0; i <= 200; ++i) at.push_back(low + (high - low) * i / 200.0);
-    draw::Curve curve{"density", at, s.density(at, std::max(1e-9, (high - low) / 60))};
+    auto density = s.density(at, std::max(1e-9, (high - low) / 40));
+    // What is a millionth of the peak is the tail of a Gaussian, not of the spectrum.
+    double floor = 1e-6 * *std::max_element(density.begin(), density.end());
+    for (double& d : density) d = std::max(d, floor);
+    draw::Curve curve{"density", at, density};
     row.panels.push_back({trained ? "trained" : "before training",
                           draw::LineChart{.curves = {curve},
                                           .x_label = "eigenvalue",
@@ -77,13 +81,15 @@ Answer sharpness_of(const Request& r) {
                                                          {"adaptive_rise", s.adaptive_rise}};
   }
   Tensor values = from_vector(rows, {2, 4});
-  answer.figure.rows.push_back({.panels = {{"", draw::Matrix{values,
-                                                             {"trained", "before training"},
-                                                             {"top eigenvalue", "scale-free",
-                                                              "rise in a ball", "scale-free"}}}},
-                                .label = {},
-                                .range = {},
-                                .shared_scale = true});
+  answer.figure.rows.push_back(
+      {.panels = {{"", draw::Matrix{.values = values,
+                                    .row_labels = {"trained", "before training"},
+                                    .column_labels = {"top eigenvalue", "scale-free",
+                                                      "rise in a ball", "scale-free"},
+                                    .coloured = false}}},
+       .label = {},
+       .range = {},
+       .shared_scale = true});
   answer.figure.title = fmt::format("Sharpness: {}", r.subject.name);
   answer.figure.caption =
       "Largest eigenvalue of the Hessian, and the largest rise of the loss within "

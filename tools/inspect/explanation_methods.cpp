@@ -52,7 +52,17 @@ std::vector<Explainer> explainers(const Request& r) {
   return list;
 }
 
-Answer removal(const Request& r) {
+// These say something of methods, not of an input: they take a sample of test images.
+Request on_sample(const Request& given) {
+  Request r = given;
+  r.inputs = read_inputs(r.subject, {}, 32);
+  NoGrad off;
+  r.target = argmax(r.subject.scores()(r.inputs.x), 1).to_vector<int64_t>();
+  return r;
+}
+
+Answer removal(const Request& given) {
+  Request r = on_sample(given);
   Scores probability = introspect::probabilities_of(r.subject.scores());
   introspect::RemovalOptions options{.steps = r.steps > 0 ? static_cast<int>(r.steps) : 16};
   draw::LineChart deletion{.curves = {}, .x_label = "share removed", .y_label = "probability"};
@@ -83,7 +93,8 @@ Answer removal(const Request& r) {
   return answer;
 }
 
-Answer table(const Request& r) {
+Answer table(const Request& given) {
+  Request r = on_sample(given);
   std::vector<std::string> columns = {"deletion",    "insertion", "ROAD",
                                       "sensitivity", "entropy",   "Gini"};
   std::vector<std::string> rows;
@@ -107,7 +118,10 @@ Answer table(const Request& r) {
   Tensor scores = from_vector(
       values, {static_cast<int64_t>(rows.size()), static_cast<int64_t>(columns.size())});
   Answer answer;
-  answer.figure.rows.push_back({.panels = {{"", draw::Matrix{scores, rows, columns}}}});
+  answer.figure.rows.push_back({.panels = {{"", draw::Matrix{.values = scores,
+                                                             .row_labels = rows,
+                                                             .column_labels = columns,
+                                                             .coloured = false}}}});
   answer.figure.panel_size = 28.0 * static_cast<double>(rows.size());
   answer.figure.title = fmt::format("Scores of explanations: {}", r.subject.name);
   answer.figure.caption = fmt::format(

@@ -122,7 +122,7 @@ std::filesystem::path write_gallery(const Subject& subject, const std::string& c
       body += fmt::format("<h2>{}</h2>\n", escaped(group));
       nav += fmt::format("{}<b>{}</b> ", nav.empty() ? "" : "<br>", escaped(group));
     }
-    nav += fmt::format("<a href=\"#{0}\">{0}</a>", escaped(method.name));
+    nav += fmt::format("<a href=\"#{0}\">{0}</a> ", escaped(method.name));
     body += section(run_one(method, request, checkpoint, options));
   }
   std::string title = fmt::format("Every method on {}", subject.name);

@@ -12,13 +12,12 @@
 namespace strata::inspect {
 namespace {
 
-constexpr int64_t first_letter = 'a', letters = 26, vocabulary = 128;
+constexpr int64_t letters = 26;                // tokens 0 to 25 are a to z
 constexpr int64_t shortest = 4, longest = 12;  // periods
 
 // Letters [batch, context + 1] that repeat after `period`.
 Tensor sequences(int64_t batch, int64_t period, int64_t context, Generator& generator) {
-  Tensor once =
-      randint(first_letter, first_letter + letters, {batch, period}, DType::i64, &generator);
+  Tensor once = randint(0, letters, {batch, period}, DType::i64, &generator);
   return repeat(once, {1, context / period + 2}).slice(1, 0, context + 1).contiguous();
 }
 
@@ -49,12 +48,13 @@ void save(const std::filesystem::path& folder, Gpt& model, const InductionOption
       {"model",
        {{"name", "gpt"},
         {"options",
-         {{"vocabulary", vocabulary},
+         {{"vocabulary", letters},
           {"context", o.context},
           {"width", o.width},
           {"heads", o.heads},
           {"layers", o.layers},
           {"dropout", 0.0}}}}},
+      {"text", {{"first_byte", 'a'}}},
       {"training", {{"steps", o.steps}, {"batch", o.batch}, {"learning_rate", o.learning_rate}}},
       {"result", {{"loss", result.loss}, {"accuracy", result.accuracy}}}};
   io::write_file((folder / "config.json").string(), config.dump(2) + "\n");
@@ -68,7 +68,7 @@ Induction train_induction(const std::filesystem::path& folder, const InductionOp
   if (error)
     fail("induction", Caller{}, "cannot make the folder {}: {}", folder.string(), error.message());
   manual_seed(o.seed);
-  Gpt model({.vocabulary = vocabulary,
+  Gpt model({.vocabulary = letters,
              .context = o.context,
              .width = o.width,
              .heads = o.heads,

@@ -11,9 +11,9 @@
 namespace strata::inspect {
 
 struct InductionOptions {
-  int64_t layers = 2, heads = 4, width = 32, context = 32;
-  int64_t steps = 1200, batch = 32;
-  double learning_rate = 5e-3;
+  int64_t layers = 2, heads = 4, width = 64, context = 32;
+  int64_t steps = 2500, batch = 32;
+  double learning_rate = 2e-3;
   uint64_t seed = 1;
   std::function<void(int64_t step, double loss)> progress = {};
 };
@@ -21,7 +21,7 @@ struct Induction {
   double loss = 0;      // nats a letter that has been seen before, on fresh sequences
   double accuracy = 0;  // of those letters
 };
-// Trains a gpt on bytes (letters a to z) and leaves checkpoint.safetensors and config.json in
+// Trains a gpt on the letters a to z and leaves checkpoint.safetensors and config.json in
 // `folder`, as `strata inspect` takes them.
 Induction train_induction(const std::filesystem::path& folder,
                           const InductionOptions& options = {});

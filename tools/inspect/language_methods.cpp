@@ -85,7 +85,7 @@ Answer heads(const Request& r) {
     Gpt& gpt = gpt_of(r, trained);
     int64_t context = r.subject.options["context"];
     HeadScores s = head_scores(gpt, r.subject.options["vocabulary"],
-                               {.length = std::min<int64_t>(16, context / 2), .seed = r.seed});
+                               {.length = std::max<int64_t>(2, context / 4), .seed = r.seed});
     draw::Row row{{}, trained ? "trained" : "before training", draw::Range{0, 1}};
     auto columns = numbered("head ", s.previous.size(1));
     row.panels = {{"previous token", draw::Matrix{s.previous, s.layers, columns}},
@@ -146,7 +146,7 @@ Answer logit_attribution(const Request& r) {
                                                              .column_labels = {"logit"}}}}});
   answer.figure.panel_size = std::max(168.0, 22.0 * static_cast<double>(found.names.size()));
   answer.figure.title = fmt::format("What adds to the logit of '{}': {}",
-                                    static_cast<char>(r.target[0]), r.subject.name);
+                                    r.subject.class_name(r.target[0]), r.subject.name);
   answer.figure.caption =
       "Contributions of each part of the stream at the last position; they sum to "
       "the logit.";
@@ -155,29 +155,39 @@ Answer logit_attribution(const Request& r) {
   return answer;
 }
 
-// The clean run's last token against a text with one token changed: where the difference is
-// carried.
+// The token whose change lowers the target's logit most (it becomes the next one of the
+// vocabulary), and what the network then says instead.
+struct Corruption {
+  Tensor tokens;
+  int64_t position = 0, rival = 0;
+};
+Corruption corrupted(Gpt& gpt, const Tensor& clean, int64_t target, int64_t vocabulary) {
+  int64_t t = clean.size(1);
+  Corruption found;
+  double lowest = 0;
+  for (int64_t position = 0; position + 1 < t; ++position) {
+    Tensor tokens = clean.clone();
+    int64_t* values = tokens.data<int64_t>();
+    values[position] = (values[position] + 1) % vocabulary;
+    Tensor logits = gpt(tokens).select(1, t - 1).select(0, 0).contiguous();
+    double logit = logits.select(0, target).item();
+    if (position > 0 && logit >= lowest) continue;
+    lowest = logit;
+    logits.data<float>()[target] = -1e30f;
+    found = {tokens, position, argmax(logits, 0).to_vector<int64_t>()[0]};
+  }
+  return found;
+}
+
+// Where the difference between two texts is carried.
 Answer patching(const Request& r) {
   NoGrad off;
   Gpt& gpt = gpt_of(r);
-  Tensor clean = r.inputs.x, corrupted = clean.clone();
-  int64_t t = clean.size(1);
+  int64_t t = r.inputs.x.size(1);
   if (t < 3) fail("inspect", Caller{}, "patching needs a text of at least 3 tokens; got {}", t);
-  // The first token becomes another one: the next in the vocabulary.
-  int64_t vocabulary = r.subject.options["vocabulary"];
-  int64_t* values = corrupted.data<int64_t>();
-  values[0] = (values[0] + 1) % vocabulary;
-  Tensor logits = gpt(clean).select(1, t - 1), other = gpt(corrupted).select(1, t - 1);
-  int64_t answer_token = r.target[0];
-  int64_t rival = argmax(other, 1).to_vector<int64_t>()[0];
-  if (rival == answer_token) {
-    rival = argmax(where(one_hot(from_vector(r.target, {1}), vocabulary).to(DType::boolean),
-                         scalar(-1e30), logits),
-                   1)
-                .to_vector<int64_t>()[0];
-  }
-  PatchingTask task{[&gpt](const Tensor& x) { return gpt(x); }, clean, corrupted,
-                    logit_difference({answer_token}, {rival})};
+  Corruption other = corrupted(gpt, r.inputs.x, r.target[0], r.subject.options["vocabulary"]);
+  PatchingTask task{[&gpt](const Tensor& x) { return gpt(x); }, r.inputs.x, other.tokens,
+                    logit_difference({r.target[0]}, {other.rival})};
   int64_t layers = r.subject.options["layers"], heads = r.subject.options["heads"];
   Answer answer;
   draw::Row row;
@@ -198,10 +208,13 @@ Answer patching(const Request& r) {
   answer.figure.panel_size = 200;
   answer.figure.title = fmt::format("Activation patching: {}", r.subject.name);
   answer.figure.caption = fmt::format(
-      "The first token is changed; each activation in turn is put back from the clean run. Share "
-      "of the "
-      "logit difference ({:.2f} clean, {:.2f} corrupted) that returns.",
-      by_head.clean, by_head.corrupted);
+      "Token {} ('{}') is changed, after which '{}' gains on '{}'; each activation in turn is put "
+      "back "
+      "from the clean run. Share of the logit difference ({:.2f} clean, {:.2f} corrupted) that "
+      "returns.",
+      other.position, tokens_of(r)[static_cast<size_t>(other.position)],
+      r.subject.class_name(other.rival), r.subject.class_name(r.target[0]), by_head.clean,
+      by_head.corrupted);
   return answer;
 }
 

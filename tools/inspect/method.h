@@ -57,6 +57,7 @@ const Method& find_method(const std::string& name);
 std::vector<Method> attribution_methods();
 std::vector<Method> explanation_methods();
 std::vector<Method> unit_methods();
+std::vector<Method> population_methods();
 std::vector<Method> representation_methods();
 std::vector<Method> map_methods();
 std::vector<Method> curvature_methods();

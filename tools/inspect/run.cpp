@@ -44,10 +44,20 @@ std::vector<std::string> layers_with_maps(const Request& request) {
 const std::vector<Method>& methods() {
   static const std::vector<Method> all = [] {
     std::vector<Method> list;
-    for (auto part : {attribution_methods, explanation_methods, unit_methods,
+    for (auto part : {attribution_methods, explanation_methods, unit_methods, population_methods,
                       representation_methods, map_methods, curvature_methods, language_methods}) {
       for (auto& method : part()) list.push_back(std::move(method));
     }
+    // A group's methods stand together, in the order in which the groups come up.
+    std::vector<std::string> groups;
+    for (auto& method : list) {
+      if (std::find(groups.begin(), groups.end(), method.group) == groups.end())
+        groups.push_back(method.group);
+    }
+    std::stable_sort(list.begin(), list.end(), [&](const Method& a, const Method& b) {
+      return std::find(groups.begin(), groups.end(), a.group) <
+             std::find(groups.begin(), groups.end(), b.group);
+    });
     return list;
   }();
   return all;

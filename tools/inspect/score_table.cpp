@@ -32,7 +32,7 @@ std::vector<std::string> map_layers(const Request& request) {
 }
 
 ScoredMethod score(const AttributionMethod& method, Request request, const std::string& layer,
-                   const Subject* random_labels) {
+                   const ScoreOptions& options) {
   request.layer = layer == "pixels" ? "" : layer;
   ScoredMethod row;
   row.method = method.name;
@@ -40,6 +40,10 @@ ScoredMethod score(const AttributionMethod& method, Request request, const std::
   auto map_by = [&](const Scores& model) {
     return joined(explain(method, request, model).values, request, method.magnitude);
   };
+  Request few = request;
+  int64_t count = std::min(options.sanity_images, request.inputs.x.size(0));
+  few.inputs.x = request.inputs.x.slice(0, 0, count);
+  few.target.resize(static_cast<size_t>(count));
   auto start = std::chrono::steady_clock::now();
   Tensor map = map_by(request.subject.scores());
   row.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -54,22 +58,22 @@ ScoredMethod score(const AttributionMethod& method, Request request, const std::
   introspect::Similarity similarity;
   if (method.sanity) {
     auto again = [&](const Scores& model, const Tensor&, const std::vector<int64_t>&) {
-      return map_by(model);
+      return joined(explain(method, few, model).values, few, method.magnitude);
     };
     auto cascade = introspect::randomise(*request.subject.model, request.subject.scores(), again,
-                                         request.inputs.x, request.target);
+                                         few.inputs.x, few.target);
     similarity = cascade.steps.back().similarity;
-    auto alone = introspect::randomise(*request.subject.model, request.subject.scores(), again,
-                                       request.inputs.x, request.target,
-                                       {.order = introspect::Order::independent});
+    auto alone =
+        introspect::randomise(*request.subject.model, request.subject.scores(), again, few.inputs.x,
+                              few.target, {.order = introspect::Order::independent});
     row.independent = -1;
     for (auto& step : alone.steps)
       row.independent = std::max(row.independent, step.similarity.rank);
   } else {
     similarity = introspect::similarity(map, control);
   }
-  if (random_labels) {
-    row.random_labels = introspect::similarity(map, map_by(random_labels->scores())).rank;
+  if (options.random_labels) {
+    row.random_labels = introspect::similarity(map, map_by(options.random_labels->scores())).rank;
   }
   row.cascade = similarity.rank;
   row.cascade_magnitude = similarity.magnitude_rank;
@@ -114,7 +118,7 @@ std::vector<ScoredMethod> score_methods(const Subject& subject, const ScoreOptio
     if (!wanted) continue;
     for (auto& layer : layers_for(method, maps)) {
       if (options.progress) options.progress(method.name + " at " + layer);
-      rows.push_back(score(method, request, layer, options.random_labels));
+      rows.push_back(score(method, request, layer, options));
     }
   }
   return rows;

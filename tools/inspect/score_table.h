@@ -10,6 +10,7 @@ namespace strata::inspect {
 
 struct ScoreOptions {
   int64_t images = 60;
+  int64_t sanity_images = 16;  // of them, for randomisation, which runs a method once a layer
   uint64_t seed = 1;
   const Subject* random_labels = nullptr;  // the twin trained on labels that mean nothing
   std::vector<std::string> methods;        // empty: all but those that take minutes an image

@@ -23,7 +23,7 @@ std::string lower(std::string text) {
 }
 
 // Fills what the command line left open from the run's config.json, if there is one.
-uint64_t complete(Source& source, const fs::path& folder) {
+uint64_t complete(Source& source, const fs::path& folder, int64_t* first_byte) {
   fs::path config = folder / "config.json";
   if (!fs::exists(config)) {
     if (source.model.empty()) {
@@ -41,6 +41,7 @@ uint64_t complete(Source& source, const fs::path& folder) {
       source.options = run["model"]["options"];
     }
   }
+  if (run.contains("text")) *first_byte = run["text"].value("first_byte", int64_t{0});
   if (source.data.empty() && run.contains("data")) source.data = run["data"].value("source", "");
   return run.value("seed", uint64_t{1});
 }
@@ -69,6 +70,11 @@ Tensor object_of(const Dataset& data, const std::vector<int64_t>& indices) {
   }
   return from_vector(inside, {static_cast<int64_t>(indices.size()), data.height, data.width})
       .to(DType::boolean);
+}
+
+std::string shown(int64_t byte) {
+  bool printable = byte > 32 && byte < 127;
+  return printable ? std::string(1, static_cast<char>(byte)) : fmt::format("\\x{:02x}", byte);
 }
 
 std::vector<int64_t> covering_classes(const Dataset& data, int64_t count) {
@@ -136,7 +142,7 @@ Inputs read_images(const Dataset& data, const std::vector<std::string>& given) {
   return all;
 }
 
-// Networks of tokens read bytes: vocabulary 256.
+// Networks of tokens read bytes.
 Inputs read_text(const Subject& subject, const std::vector<std::string>& given) {
   int64_t vocabulary = subject.options.value("vocabulary", int64_t{0});
   int64_t context = subject.options.value("context", int64_t{0});
@@ -147,13 +153,13 @@ Inputs read_text(const Subject& subject, const std::vector<std::string>& given) 
   Inputs inputs;
   inputs.tokens.emplace_back();
   for (unsigned char byte : given[0]) {
-    if (byte >= vocabulary) {
-      fail("inspect", Caller{}, "the byte {} of the text is outside the network's vocabulary of {}",
-           byte, vocabulary);
+    int64_t token = byte - subject.first_byte;
+    if (token < 0 || token >= vocabulary) {
+      fail("inspect", Caller{}, "'{}' is none of the network's {} tokens, {} to {}", shown(byte),
+           vocabulary, shown(subject.first_byte), shown(subject.first_byte + vocabulary - 1));
     }
-    tokens.push_back(byte);
-    inputs.tokens[0].push_back(std::isprint(byte) ? std::string(1, static_cast<char>(byte))
-                                                  : fmt::format("\\x{:02x}", byte));
+    tokens.push_back(token);
+    inputs.tokens[0].push_back(shown(byte));
   }
   if (tokens.empty() || static_cast<int64_t>(tokens.size()) > context) {
     fail("inspect", Caller{}, "the text has {} bytes; this network reads 1 to {}", tokens.size(),
@@ -171,7 +177,7 @@ std::string Subject::class_name(int64_t index) const {
   if (index >= 0 && index < static_cast<int64_t>(class_names.size())) {
     return class_names[static_cast<size_t>(index)];
   }
-  return fmt::format("{}", index);
+  return reads_images() ? fmt::format("{}", index) : shown(first_byte + index);
 }
 
 introspect::Scores Subject::scores_of(Model& which) const {
@@ -210,8 +216,8 @@ Subject open_subject(const Source& given) {
     fail("inspect", Caller{}, "{} holds no checkpoint.safetensors; has the run saved one yet?",
          home.string());
   }
-  uint64_t seed = complete(source, home);
   Subject subject;
+  uint64_t seed = complete(source, home, &subject.first_byte);
   subject.model_name = source.model;
   subject.name = fmt::format("{}, {}", source.model, source.checkpoint.string());
   subject.options = model_options(source.model);

@@ -30,6 +30,7 @@ struct Subject {
   std::unique_ptr<Model> model, untrained;           // both in evaluation mode
   std::unique_ptr<Dataset> train, validation, test;  // null where the network reads no images
   std::vector<std::string> class_names;              // empty when unknown
+  int64_t first_byte = 0;  // of networks of tokens: token t is the byte first_byte + t
 
   bool reads_images() const { return test != nullptr; }
   std::string class_name(int64_t index) const;
