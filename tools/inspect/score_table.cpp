@@ -41,7 +41,7 @@ ScoredMethod score(const AttributionMethod& method, Request request, const std::
     return joined(explain(method, request, model).values, request, method.magnitude);
   };
   Request few = request;
-  int64_t count = std::min(options.sanity_images, request.inputs.x.size(0));
+  int64_t count = std::min(options.slow_images, request.inputs.x.size(0));
   few.inputs.x = request.inputs.x.slice(0, 0, count);
   few.target.resize(static_cast<size_t>(count));
   auto start = std::chrono::steady_clock::now();
@@ -52,9 +52,10 @@ ScoredMethod score(const AttributionMethod& method, Request request, const std::
   auto found = introspect::localisation(map, mask);
   row.mass = found.mass, row.area = found.area, row.pointing = found.pointing, row.auc = found.auc;
   row.untrained_mass = introspect::localisation(control, mask).mass;
-  row.road =
-      mean(introspect::road(request.subject.scores(), request.inputs.x, request.target, map).gain)
-          .item();
+  row.road = mean(introspect::road(request.subject.scores(), few.inputs.x, few.target,
+                                   map.slice(0, 0, count))
+                      .gain)
+                 .item();
   introspect::Similarity similarity;
   if (method.sanity) {
     auto again = [&](const Scores& model, const Tensor&, const std::vector<int64_t>&) {
@@ -66,9 +67,9 @@ ScoredMethod score(const AttributionMethod& method, Request request, const std::
     auto alone =
         introspect::randomise(*request.subject.model, request.subject.scores(), again, few.inputs.x,
                               few.target, {.order = introspect::Order::independent});
-    row.independent = -1;
+    row.independent = 1;
     for (auto& step : alone.steps)
-      row.independent = std::max(row.independent, step.similarity.rank);
+      row.independent = std::min(*row.independent, step.similarity.rank);
   } else {
     similarity = introspect::similarity(map, control);
   }
@@ -89,6 +90,10 @@ std::vector<std::string> layers_for(const AttributionMethod& method,
   std::vector<std::string> layers = {"pixels"};
   if (method.name == "gradient-x-input") layers.insert(layers.end(), maps.begin(), maps.end());
   return layers;
+}
+
+std::string measured(const std::optional<double>& value) {
+  return value ? fmt::format("{:+.2f}", *value) : "-";
 }
 
 }  // namespace
@@ -131,12 +136,11 @@ std::string to_markdown(const std::vector<ScoredMethod>& rows) {
       "|---|---|---|---|---|---|---|---|---|---|---|---|\n";
   for (auto& r : rows) {
     text += fmt::format(
-        "| {} | {} | {:.2f} | {:.2f} | {:.2f} | {:.2f} | {:+.2f} | {:+.2f} ({:+.2f}) | {:+.2f} | "
-        "{} | "
+        "| {} | {} | {:.2f} | {:.2f} | {:.2f} | {:.2f} | {:+.2f} | {:+.2f} ({:+.2f}) | {} | {} | "
         "{} | {:.1f} |\n",
         r.method, r.layer, r.mass, r.untrained_mass, r.pointing, r.auc, r.road, r.cascade,
-        r.cascade_magnitude, r.independent,
-        r.random_labels ? fmt::format("{:+.2f}", *r.random_labels) : "-", r.verdict, r.seconds);
+        r.cascade_magnitude, measured(r.independent), measured(r.random_labels), r.verdict,
+        r.seconds);
   }
   return text;
 }
@@ -154,7 +158,7 @@ Json to_json(const std::vector<ScoredMethod>& rows) {
                     {"road", r.road},
                     {"cascade", r.cascade},
                     {"cascade_magnitude", r.cascade_magnitude},
-                    {"independent", r.independent},
+                    {"independent", r.independent ? Json(*r.independent) : Json()},
                     {"random_labels", r.random_labels ? Json(*r.random_labels) : Json()},
                     {"verdict", r.verdict},
                     {"seconds", r.seconds}});

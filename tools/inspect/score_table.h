@@ -10,7 +10,8 @@ namespace strata::inspect {
 
 struct ScoreOptions {
   int64_t images = 60;
-  int64_t sanity_images = 16;  // of them, for randomisation, which runs a method once a layer
+  // Of them, for what takes long: randomisation, which runs a method once a layer, and ROAD.
+  int64_t slow_images = 16;
   uint64_t seed = 1;
   const Subject* random_labels = nullptr;  // the twin trained on labels that mean nothing
   std::vector<std::string> methods;        // empty: all but those that take minutes an image
@@ -24,10 +25,10 @@ struct ScoredMethod {
   double untrained_mass = 0;                         // the same method on the untrained network
   double road = 0;                                   // gain of removing the most relevant first
   double cascade = 0, cascade_magnitude = 0;  // rank correlation after all layers are redrawn
-  double independent = 0;               // the largest rank correlation after one layer alone is
-  std::optional<double> random_labels;  // rank correlation with the maps of the twin
-  std::string verdict;                  // of the cascade
-  double seconds = 0;                   // of the maps themselves
+  std::optional<double> independent;          // the smallest after one layer alone is
+  std::optional<double> random_labels;        // rank correlation with the maps of the twin
+  std::string verdict;                        // of the cascade
+  double seconds = 0;                         // of the maps themselves
 };
 
 // A subject without masks is an error.

@@ -30,7 +30,7 @@ struct TsneOptions {
   int iterations = 400;
   int exaggerated = 100;     // iterations with P multiplied by 12
   double learning_rate = 0;  // 0: max(50, N / 12 / 4)
-  // automatic: exact up to 1,000 points, Barnes-Hut up to 30,000, then FFT; tiles on the gpu.
+  // automatic: exact up to 1,000 points, Barnes-Hut up to 5,000, then FFT; tiles on the gpu.
   TsneMethod method = TsneMethod::automatic;
   double theta = 0.5;    // Barnes-Hut
   int nodes = 4;         // FFT
