@@ -77,7 +77,10 @@ TEST(Readme, ItsCommandsAndOptionsExist) {
   std::string readme = text_of(source_dir + "/README.md"), study_help, help;
   ASSERT_EQ(strata("study --help", &study_help), 0);
   ASSERT_EQ(strata("--help", &help), 0);
-  std::regex command("strata (study|data|graph|models|report|inspect|gallery|scores|compare|embed|search|induction)"), option("--[a-z][a-z-]+");
+  std::regex command(
+      "strata "
+      "(study|data|graph|models|report|inspect|gallery|scores|compare|embed|search|induction)"),
+      option("--[a-z][a-z-]+");
   int commands = 0;
   for (std::sregex_iterator i(readme.begin(), readme.end(), command), end; i != end;
        ++i, ++commands) {

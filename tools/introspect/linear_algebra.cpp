@@ -95,7 +95,8 @@ std::vector<double> singular_values(const Tensor& x) {
 
 std::vector<std::complex<double>> eigenvalues(const Tensor& matrix) {
   Eigen::VectorXcd values =
-      Eigen::EigenSolver<Eigen::MatrixXd>(square_matrix("eigenvalues", matrix), false).eigenvalues();
+      Eigen::EigenSolver<Eigen::MatrixXd>(square_matrix("eigenvalues", matrix), false)
+          .eigenvalues();
   return {values.data(), values.data() + values.size()};
 }
 

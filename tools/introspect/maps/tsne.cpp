@@ -13,8 +13,8 @@
 namespace strata::introspect {
 namespace {
 
-// Where a method is as fast as the one before, on two cores (bench/introspect/tsne_bench.cpp), and at 10,000
-// points no further from the minimum.
+// Where a method is as fast as the one before, on two cores (bench/introspect/tsne_bench.cpp), and
+// at 10,000 points no further from the minimum.
 constexpr int64_t exact_up_to = 1000, tree_up_to = 5000;
 constexpr int64_t sample_rows = 512;
 
