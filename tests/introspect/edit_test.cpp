@@ -16,22 +16,8 @@ namespace {
 
 using namespace test;
 
-// Each family: a model, an input, and a layer.
-struct Family {
-  const char* name;
-  Scores model;
-  Tensor x;
-  const char* layer;
-};
-std::vector<Family> families() {
-  return {{"convolution", ConvNetwork{}, random({2, 8, 8, 2}, 1), "conv1"},
-          {"recurrent", RecurrentNetwork{}, random({2, 5, 3}, 2), "hidden"},
-          {"graph", GraphNetwork{}, random({2, 5, 3}, 3), "graph1"},
-          {"attention", AttentionNetwork{}, random({2, 6, 8}, 4), "pattern"}};
-}
-
 TEST(Edit, PatchingARunIntoItselfChangesNothing) {
-  for (auto& f : families()) {
+  for (auto& f : networks()) {
     Capture capture({f.layer});
     Tensor clean = f.model(f.x);
     std::vector<Tensor> kept = capture.every(f.layer);
@@ -45,7 +31,7 @@ TEST(Edit, PatchingARunIntoItselfChangesNothing) {
 
 // Of layers that all paths from the input go through.
 TEST(Edit, PatchingEverythingFromAnotherRunGivesThatRun) {
-  std::vector<Family> cuts = families();
+  std::vector<NamedNetwork> cuts = networks();
   cuts.erase(cuts.begin() + 1);  // a recurrent layer has the next step's input beside it
   cuts.front().layer = "conv2";
   cuts.back().layer = "stream";
@@ -62,7 +48,7 @@ TEST(Edit, PatchingEverythingFromAnotherRunGivesThatRun) {
 }
 
 TEST(Edit, AGradientWithRespectToAnActivationMatchesDifferences) {
-  for (auto& f : families()) {
+  for (auto& f : networks()) {
     Tensor activation, gradient;
     {
       Capture capture({f.layer});
@@ -121,7 +107,7 @@ TEST(Edit, AHeadIsAblatedWithItsOutputOnly) {
 }
 
 TEST(Edit, FromALayerIsTheModel) {
-  for (auto& f : families()) {
+  for (auto& f : networks()) {
     Capture capture({f.layer});
     Tensor clean = f.model(f.x);
     if (capture.every(f.layer).size() > 1) continue;

@@ -2,6 +2,9 @@
 // tests of introspection: what holds for one must hold for all.
 #pragma once
 
+#include <functional>
+#include <vector>
+
 #include "engine/autograd/autograd.h"
 #include "engine/event.h"
 #include "engine/ops.h"
@@ -95,5 +98,20 @@ struct AttentionNetwork {
     return linear(y.select(1, t - 1), head);
   }
 };
+
+// One of each: a model, an input of two examples, and one of its layers.
+struct NamedNetwork {
+  const char* name;
+  std::function<Tensor(const Tensor&)> model;
+  Tensor x;
+  const char* layer;
+};
+// `attention`: the layer looked at in the attention network.
+inline std::vector<NamedNetwork> networks(const char* attention = "pattern") {
+  return {{"convolution", ConvNetwork{}, random({2, 8, 8, 2}, 1), "conv1"},
+          {"recurrent", RecurrentNetwork{}, random({2, 5, 3}, 2), "hidden"},
+          {"graph", GraphNetwork{}, random({2, 5, 3}, 3), "graph1"},
+          {"attention", AttentionNetwork{}, random({2, 6, 8}, 4), attention}};
+}
 
 }  // namespace strata::introspect::test

@@ -14,21 +14,8 @@ using namespace test;
 using strata::test::leaf;
 using strata::test::values;
 
-struct Family {
-  const char* name;
-  std::function<Tensor(const Tensor&)> model;
-  Tensor x;
-  const char* layer;
-};
-std::vector<Family> families() {
-  return {{"convolution", ConvNetwork{}, random({2, 8, 8, 2}, 1), "conv1"},
-          {"recurrent", RecurrentNetwork{}, random({2, 5, 3}, 2), "hidden"},
-          {"graph", GraphNetwork{}, random({2, 5, 3}, 3), "graph1"},
-          {"attention", AttentionNetwork{}, random({2, 6, 8}, 4), "pattern"}};
-}
-
 TEST(Tape, PropagateWithoutRulesIsTheGradientBitForBit) {
-  for (auto& f : families()) {
+  for (auto& f : networks()) {
     Tensor x = f.x.detach().set_requires_grad(), scores;
     Watch watch({f.layer});
     Tape tape([&] { scores = f.model(x); });

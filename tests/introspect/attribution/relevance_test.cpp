@@ -18,19 +18,6 @@ using namespace test;
 using strata::test::values;
 using strata::test::vector_of;
 
-struct Family {
-  const char* name;
-  Scores model;
-  Tensor x;
-  const char* layer;
-};
-std::vector<Family> families() {
-  return {{"convolution", ConvNetwork{}, random({2, 8, 8, 2}, 1), "conv1"},
-          {"recurrent", RecurrentNetwork{}, random({2, 5, 3}, 2), "hidden"},
-          {"graph", GraphNetwork{}, random({2, 5, 3}, 3), "graph1"},
-          {"attention", AttentionNetwork{}, random({2, 6, 8}, 4), "heads"}};
-}
-
 double total(const std::vector<Tensor>& parts) {
   double all = 0;
   for (auto& part : parts) all += part.defined() ? sum(part).item() : 0;
@@ -62,7 +49,7 @@ TEST(Relevance, IsConservedOpByOpInEveryFamily) {
       {"z+", everywhere(lrp_z_plus())},        {"alpha-beta", everywhere(lrp_alpha_beta())},
       {"box", epsilon_gamma_box(-6, 6)},       {"plus flat", epsilon_plus(1e-6, true)},
       {"w-square", everywhere(lrp_w_square())}};
-  for (auto& f : families()) {
+  for (auto& f : networks("heads")) {
     double score = score_of(f.model, f.x, {1, 0});
     for (auto& [name, composite] : composites) {
       for (Bias bias : {Bias::absorbed, Bias::distributed}) {
