@@ -165,6 +165,10 @@ TEST_F(Commands, EmbeddingsAreFoundAgain) {
     }
     EXPECT_EQ(count, 5);
   }
+  ASSERT_EQ(run("search " + at("test.index") + " --text 'Scene 2' --count 4"), 0) << output;
+  EXPECT_NE(output.find("items that say 'Scene 2'"), std::string::npos) << output;
+  refused("search " + at("test.index") + " --text zebra",
+          "no item's metadata hold 'zebra'; an item's look like {");
   refused("search " + at("test.index"), "say what to search for");
   refused("search " + at("test.index") + " --item 500", "500");
   std::string whole = text_of(at("test.index"));

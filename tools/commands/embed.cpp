@@ -53,7 +53,7 @@ int embed(EmbedOptions o) {
 
 struct SearchOptions {
   fs::path index, out;
-  std::string input, vector, where;
+  std::string input, text, vector, where;
   int64_t item = -1, count = 8, width = 0;
 };
 
@@ -62,6 +62,11 @@ Tensor query_of(const SearchOptions& o, const introspect::VectorIndex& index,
                 const inspect::Subject* subject, const Json& origin) {
   if (!o.vector.empty()) return io::load_npy(o.vector).to(DType::f32);
   if (o.item >= 0) return index.vector(o.item);
+  if (!o.text.empty()) {
+    auto query = inspect::query_by_text(index, o.text);
+    fmt::print("the mean of {} items that say '{}'\n", query.items, o.text);
+    return query.vector;
+  }
   auto inputs = inspect::read_inputs(*subject, {o.input}, 1);
   return inspect::embed(*subject, origin.at("layer"), inputs.x).select(0, 0);
 }
@@ -89,9 +94,10 @@ void draw_matches(const SearchOptions& o, const inspect::Subject& subject, const
 }
 
 int search(const SearchOptions& o) {
-  if ((o.item >= 0) + !o.input.empty() + !o.vector.empty() != 1) {
+  if ((o.item >= 0) + !o.input.empty() + !o.text.empty() + !o.vector.empty() != 1) {
     throw std::runtime_error(
-        "say what to search for: one of --input PICTURE, --item ID, --vector FILE.npy");
+        "say what to search for: one of --input PICTURE, --text WORDS, --item ID, --vector "
+        "FILE.npy");
   }
   auto index = introspect::VectorIndex::load(o.index.string());
   Json origin;
@@ -156,6 +162,8 @@ void add_search(CLI::App& app, Command& run) {
   auto* command = app.add_subcommand("search", "Find the nearest items of an index (strata embed)");
   command->add_option("INDEX", o->index, "File that strata embed wrote")->required();
   command->add_option("--input", o->input, "A picture, or test:NUMBER");
+  command->add_option("--text", o->text,
+                      "Words of the metadata, as 'scene 1': the mean of the items that have them");
   command->add_option("--item", o->item, "An item of the index, by its id");
   command->add_option("--vector", o->vector, "A vector in an npy file");
   command->add_option("--count", o->count, "How many")

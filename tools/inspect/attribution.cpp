@@ -140,6 +140,18 @@ Answer answer(const AttributionMethod& method, const Request& request) {
   if (!inputs.panels.empty()) result.figure.rows.push_back(inputs);
   for (auto& row : rows) result.figure.rows.push_back(row);
   result.numbers = {{"inputs", entries}, {"control", control_numbers}};
+  double gap = 0;
+  bool complete = false;
+  for (auto& entry : entries) {
+    if (!entry.contains("completeness_gap")) continue;
+    complete = true;
+    gap = std::max(gap, std::abs(entry["completeness_gap"].get<double>()));
+  }
+  if (complete) {
+    result.lines.push_back(fmt::format(
+        "completeness: the attributions add up to the change of the score but for {:.2e} at most",
+        gap));
+  }
   std::string place = localised(request, map, &result.numbers);
   result.figure.caption = fmt::format(
       "{}. {}. Target: {} class, with its probability. Below: the same of the network before "

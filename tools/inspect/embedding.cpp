@@ -1,5 +1,9 @@
 #include "tools/inspect/embedding.h"
 
+#include <algorithm>
+#include <cctype>
+#include <sstream>
+
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
 #include "tools/introspect/attribution/target.h"
@@ -63,6 +67,34 @@ introspect::VectorIndex embed_dataset(const Subject& subject, const EmbedOptions
     index->add(rows, vectors, metadata);
   }
   return std::move(*index);
+}
+
+TextQuery query_by_text(const introspect::VectorIndex& index, const std::string& text) {
+  auto lower = [](std::string s) {
+    std::transform(s.begin(), s.end(), s.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return s;
+  };
+  std::vector<std::string> words;
+  std::istringstream in(lower(text));
+  for (std::string word; in >> word;) words.push_back(word);
+  TextQuery query;
+  auto ids = index.ids();
+  for (int64_t id : ids) {
+    std::string said = lower(index.metadata(id).dump());
+    bool all = !words.empty();
+    for (auto& word : words) all &= said.find(word) != std::string::npos;
+    if (!all) continue;
+    Tensor vector = index.vector(id);
+    query.vector = query.vector.defined() ? query.vector + vector : vector;
+    ++query.items;
+  }
+  if (query.items == 0) {
+    fail("search", Caller{}, "no item's metadata hold '{}'; an item's look like {}", text,
+         ids.empty() ? "nothing: the index is empty" : index.metadata(ids[0]).dump());
+  }
+  query.vector = query.vector / static_cast<double>(query.items);
+  return query;
 }
 
 }  // namespace strata::inspect

@@ -17,6 +17,13 @@ struct EmbedOptions {
 Tensor embed(const Subject& subject, const std::string& layer, const Tensor& x);
 // An index of a split: ids are the images' numbers, metadata {"label", "split", factors by name}.
 introspect::VectorIndex embed_dataset(const Subject& subject, const EmbedOptions& options);
+// The mean vector of the items whose metadata hold every word of `text` (upper and lower case
+// alike), and how many they are. No item is an error that shows what metadata look like.
+struct TextQuery {
+  Tensor vector;  // [D]
+  int64_t items = 0;
+};
+TextQuery query_by_text(const introspect::VectorIndex& index, const std::string& text);
 // The stage that embeddings are taken from when none is named.
 std::string embedding_layer(const Subject& subject);
 const Dataset& split_of(const Subject& subject, const std::string& split);
