@@ -69,6 +69,8 @@ TEST_F(Commands, InspectLeavesPictureArraysAndNumbers) {
   EXPECT_EQ(json["numbers"]["inputs"][0]["target"], "scene 1");
   EXPECT_EQ(json["arrays"]["map"]["shape"], (Json{1, 32, 32}));
   EXPECT_FALSE(json["numbers"]["control"]["cascade"].empty());
+  EXPECT_EQ(json["numbers"]["control"]["independent"].size(),
+            json["numbers"]["control"]["cascade"].size());
   // The command it holds makes the same file again.
   std::string first = text_of(at("out/cam.map.npy")), command = json["command"];
   ASSERT_EQ(command.rfind("strata ", 0), 0u);
@@ -100,6 +102,24 @@ TEST_F(Commands, OfTheReadmeRun) {
     ++commands;
   }
   EXPECT_GE(commands, 10);
+}
+
+TEST_F(Commands, ATwinOnRandomLabelsIsAControl) {
+  ASSERT_EQ(run("study --data terrace --model convnet --train-only --random-labels --train-images "
+                "640 --epochs 1 "
+                "--out " +
+                at("twin")),
+            0)
+      << output;
+  EXPECT_EQ(Json::parse(text_of(at("twin/config.json")))["training"]["labels"], "random");
+  ASSERT_EQ(run("inspect " + at("run") + " --method gradient --random-labels " + at("twin") +
+                " --input test:1 -o " + at("out/twin.png")),
+            0)
+      << output;
+  Json json = Json::parse(text_of(at("out/twin.json")));
+  EXPECT_NE(json["numbers"]["control"]["random_labels"].get<std::string>().find("shuffled"),
+            std::string::npos)
+      << json["numbers"]["control"];
 }
 
 TEST_F(Commands, InspectListsMethodsAndPapers) {

@@ -18,7 +18,7 @@ namespace strata::commands {
 namespace {
 
 struct InspectOptions {
-  inspect::Source source;
+  inspect::Source source, random_labels;
   std::string model_options;
   std::string method, layer, target = "predicted", rule;
   std::vector<std::string> inputs;
@@ -65,6 +65,9 @@ std::string command_of(const InspectOptions& o) {
   if (!o.rule.empty()) command += " --rule " + o.rule;
   if (o.samples) command += fmt::format(" --samples {}", o.samples);
   if (o.steps) command += fmt::format(" --steps {}", o.steps);
+  if (!o.random_labels.checkpoint.empty()) {
+    command += " --random-labels " + o.random_labels.checkpoint.string();
+  }
   if (o.count != 4) command += fmt::format(" --count {}", o.count);
   return command + fmt::format(" --seed {} -o {}", o.seed, o.out.string());
 }
@@ -89,6 +92,11 @@ int inspect_network(const InspectOptions& o) {
   request.rule = o.rule;
   request.target = targets_of(o, request);
   request.target_from = o.target;
+  std::optional<inspect::Subject> twin;
+  if (!o.random_labels.checkpoint.empty()) {
+    twin.emplace(inspect::open_subject(o.random_labels));
+    request.random_labels = &*twin;
+  }
   inspect::Answer answer = inspect::run_method(method, request);
   std::filesystem::path out = o.out.empty() ? std::filesystem::path(o.method + ".png") : o.out;
   InspectOptions said = o;
@@ -189,6 +197,9 @@ void add_inspect(CLI::App& app, Command& run) {
   command
       ->add_option("--target", o->target, "Class to explain: its name or number, predicted, label")
       ->capture_default_str();
+  command->add_option("--random-labels", o->random_labels.checkpoint,
+                      "A run of the same network on labels that mean nothing: another control of "
+                      "attributions");
   command->add_option("--rule", o->rule, "Rules of relevance propagation, for --method lrp");
   command->add_option("--samples", o->samples, "Random samples, where a method draws some")
       ->check(CLI::PositiveNumber);

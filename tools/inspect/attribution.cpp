@@ -76,6 +76,14 @@ introspect::Control control_of(const AttributionMethod& method, const Request& r
     if (std::isfinite(step.similarity.structure)) steps.back()["ssim"] = step.similarity.structure;
   }
   (*numbers)["cascade"] = steps;
+  auto alone = introspect::randomise(*request.subject.model, request.subject.scores(), again,
+                                     request.inputs.x, request.target,
+                                     {.order = introspect::Order::independent});
+  Json each = Json::array();
+  for (auto& step : alone.steps) {
+    each.push_back({{"layer", step.layer}, {"rank_correlation", step.similarity.rank}});
+  }
+  (*numbers)["independent"] = each;
   return introspect::control_of(cascade);
 }
 
@@ -107,6 +115,15 @@ Answer answer(const AttributionMethod& method, const Request& request) {
     EnableGrad on;
     verdict = control_of(method, request, joined(trained.values, request, method.magnitude),
                          joined(control.values, request, method.magnitude), &control_numbers);
+  }
+  std::string also;
+  if (request.random_labels) {
+    Tensor twin = joined(explain(method, request, request.random_labels->scores()).values, request,
+                         method.magnitude);
+    auto control = introspect::control_of_shuffled_labels(
+        introspect::similarity(joined(trained.values, request, method.magnitude), twin));
+    control_numbers["random_labels"] = control.text();
+    also = "; " + control.text();
   }
   control_numbers["verdict"] = verdict.text();
   result.arrays = {{"attribution", trained.values}, {"map", map}, {"untrained", untrained}};
@@ -156,7 +173,7 @@ Answer answer(const AttributionMethod& method, const Request& request) {
   result.figure.caption = fmt::format(
       "{}. {}. Target: {} class, with its probability. Below: the same of the network before "
       "training.{} Control: {}.",
-      method.about, method.paper, request.target_from, place, verdict.text());
+      method.about, method.paper, request.target_from, place, verdict.text() + also);
   return result;
 }
 

@@ -25,6 +25,8 @@ struct Request {
   std::vector<int64_t> units = {};   // of the layer
   int64_t samples = 0, steps = 0;    // 0: the method's own
   uint64_t seed = 1;
+  // The same network trained on labels that mean nothing, where there is one: another control.
+  const Subject* random_labels = nullptr;
   std::string rule = {};  // of relevance propagation
 };
 
