@@ -101,38 +101,49 @@ std::string localised(const Request& request, const Tensor& map, Json* numbers) 
       l.area, l.pointing);
 }
 
-Answer answer(const AttributionMethod& method, const Request& request) {
-  Explained trained = explain(method, request, request.subject.scores());
-  Explained control = explain(method, request, request.subject.untrained_scores());
-  NoGrad off;
-  Tensor map = at_image_size(joined(trained.values, request, method.magnitude), request);
-  Tensor untrained = at_image_size(joined(control.values, request, method.magnitude), request);
+// " at conv5", " of unit 3 of conv4", or nothing.
+std::string place_of(const AttributionMethod& method, const Request& request) {
+  if (method.needs_layer) return " at " + layer_of(request, true);
+  if (!request.units.empty())
+    return fmt::format(" of unit {} of {}", request.units[0], request.layer);
+  return request.layer.empty() ? "" : " at " + request.layer;
+}
+
+// The map of the twin on random labels as a second control, told in words; nothing without a twin.
+std::string twin_control(const AttributionMethod& method, const Request& request, const Tensor& map,
+                         Json* numbers) {
+  if (!request.random_labels) return "";
+  Tensor twin = joined(explain(method, request, request.random_labels->scores()).values, request,
+                       method.magnitude);
+  auto control = introspect::control_of_shuffled_labels(introspect::similarity(map, twin));
+  (*numbers)["random_labels"] = control.text();
+  return "; " + control.text();
+}
+
+// The largest completeness gap, in a line, of methods that share out the score.
+void tell_completeness(const Json& entries, Answer* answer) {
+  double gap = -1;
+  for (auto& entry : entries) {
+    if (entry.contains("completeness_gap")) {
+      gap = std::max(gap, std::abs(entry["completeness_gap"].get<double>()));
+    }
+  }
+  if (gap < 0) return;
+  answer->lines.push_back(fmt::format(
+      "completeness: the attributions add up to the change of the score but for {:.2e} at most",
+      gap));
+}
+
+// Rows of inputs, of their maps, and of the maps before training; the numbers of each input.
+Json draw_rows(const Request& request, const Tensor& map, const Tensor& untrained,
+               const Json& given, const introspect::Control& verdict, draw::Figure* figure) {
   Tensor probabilities = softmax(request.subject.scores()(request.inputs.x), 1);
-  Answer result;
-  Json control_numbers;
-  introspect::Control verdict;
-  {
-    EnableGrad on;
-    verdict = control_of(method, request, joined(trained.values, request, method.magnitude),
-                         joined(control.values, request, method.magnitude), &control_numbers);
-  }
-  std::string also;
-  if (request.random_labels) {
-    Tensor twin = joined(explain(method, request, request.random_labels->scores()).values, request,
-                         method.magnitude);
-    auto control = introspect::control_of_shuffled_labels(
-        introspect::similarity(joined(trained.values, request, method.magnitude), twin));
-    control_numbers["random_labels"] = control.text();
-    also = "; " + control.text();
-  }
-  control_numbers["verdict"] = verdict.text();
-  result.arrays = {{"attribution", trained.values}, {"map", map}, {"untrained", untrained}};
   draw::Row inputs{{}, "input"}, rows[2] = {{{}, "trained"}, {{}, "untrained"}};
   Json entries = Json::array();
   for (int64_t i = 0; i < request.inputs.x.size(0); ++i) {
     auto n = static_cast<size_t>(i);
     Json entry = numbers_of(request, probabilities, i);
-    if (trained.numbers.is_array()) entry.update(trained.numbers[n]);
+    if (given.is_array()) entry.update(given[n]);
     if (request.subject.reads_images()) {
       inputs.panels.push_back({column_title(request, n),
                                draw::Image{draw::to_picture(request.inputs.pixels.select(0, i))}});
@@ -146,34 +157,34 @@ Answer answer(const AttributionMethod& method, const Request& request) {
     rows[1].panels.push_back(map_panel(request, untrained, i));
     entries.push_back(entry);
   }
-  std::string where;
-  if (method.needs_layer)
-    where = " at " + layer_of(request, true);
-  else if (!request.units.empty())
-    where = fmt::format(" of unit {} of {}", request.units[0], request.layer);
-  else if (!request.layer.empty())
-    where = " at " + request.layer;
-  result.figure.title = fmt::format("{}{}: {}", method.name, where, request.subject.name);
-  if (!inputs.panels.empty()) result.figure.rows.push_back(inputs);
-  for (auto& row : rows) result.figure.rows.push_back(row);
-  result.numbers = {{"inputs", entries}, {"control", control_numbers}};
-  double gap = 0;
-  bool complete = false;
-  for (auto& entry : entries) {
-    if (!entry.contains("completeness_gap")) continue;
-    complete = true;
-    gap = std::max(gap, std::abs(entry["completeness_gap"].get<double>()));
-  }
-  if (complete) {
-    result.lines.push_back(fmt::format(
-        "completeness: the attributions add up to the change of the score but for {:.2e} at most",
-        gap));
-  }
-  std::string place = localised(request, map, &result.numbers);
+  if (!inputs.panels.empty()) figure->rows.push_back(inputs);
+  for (auto& row : rows) figure->rows.push_back(row);
+  return entries;
+}
+
+Answer answer(const AttributionMethod& method, const Request& request) {
+  Explained trained = explain(method, request, request.subject.scores());
+  Explained control = explain(method, request, request.subject.untrained_scores());
+  Tensor values = joined(trained.values, request, method.magnitude);
+  Tensor before = joined(control.values, request, method.magnitude);
+  Json controls;
+  introspect::Control verdict = control_of(method, request, values, before, &controls);
+  std::string also = twin_control(method, request, values, &controls);
+  controls["verdict"] = verdict.text();
+  NoGrad off;
+  Tensor map = at_image_size(values, request), untrained = at_image_size(before, request);
+  Answer result;
+  result.arrays = {{"attribution", trained.values}, {"map", map}, {"untrained", untrained}};
+  Json entries = draw_rows(request, map, untrained, trained.numbers, verdict, &result.figure);
+  tell_completeness(entries, &result);
+  result.numbers = {{"inputs", entries}, {"control", controls}};
+  result.figure.title =
+      fmt::format("{}{}: {}", method.name, place_of(method, request), request.subject.name);
   result.figure.caption = fmt::format(
       "{}. {}. Target: {} class, with its probability. Below: the same of the network before "
       "training.{} Control: {}.",
-      method.about, method.paper, request.target_from, place, verdict.text() + also);
+      method.about, method.paper, request.target_from, localised(request, map, &result.numbers),
+      verdict.text() + also);
   return result;
 }
 

@@ -103,7 +103,8 @@ Method integrated(const char* name, const char* about, Quadrature quadrature) {
 
 std::vector<Method> paths() {
   return {
-      integrated("integrated-gradients", "Gradients along the way from black, Gauss-Legendre nodes",
+      integrated("integrated-gradients",
+                 "Gradients along the way from grey (0 after normalising), Gauss-Legendre nodes",
                  Quadrature::gauss_legendre),
       integrated("ig-midpoint", "The same by midpoints", Quadrature::midpoint),
       integrated("ig-exact",
@@ -251,7 +252,7 @@ std::vector<Method> relevances() {
            .paper = "Bach et al. 2015",
            .explain = relevance_of},
           {.name = "deeplift",
-           .about = "Contributions to the difference from black, op by op",
+           .about = "Contributions to the difference from grey (0 after normalising), op by op",
            .paper = "Shrikumar et al. 2017",
            .explain = [](auto& r, auto& f, auto& x) -> Explained {
              DeepLift found = deep_lift(f, x, zeros_like(x.slice(0, 0, 1)), r.target);
