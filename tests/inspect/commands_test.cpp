@@ -28,6 +28,7 @@ std::string text_of(const fs::path& file) {
 class Commands : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
+    setenv("LSAN_OPTIONS", "print_suppressions=0", 1);  // what fontconfig keeps is told on stderr
     home = fs::path(::testing::TempDir()) / ("strata-inspect-" + std::to_string(getpid()));
     fs::create_directories(home);
     ASSERT_EQ(run("study --data terrace --model convnet --train-only --train-images 640 --epochs 1 "
