@@ -81,6 +81,10 @@ TEST_F(Commands, InspectLeavesPictureArraysAndNumbers) {
 
 // The commands of README.md's section, with this test's runs in the place of the reader's.
 TEST_F(Commands, OfTheReadmeRun) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP()
+      << "takes minutes under the address sanitizer, which sees the same code in methods_test.cpp";
+#endif
   std::stringstream readme(text_of(STRATA_SOURCE_DIR "/README.md"));
   int commands = 0;
   for (std::string line; std::getline(readme, line);) {
@@ -199,6 +203,10 @@ TEST_F(Commands, EmbeddingsAreFoundAgain) {
 }
 
 TEST_F(Commands, AGalleryHasEveryMethodThatApplies) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP()
+      << "takes minutes under the address sanitizer, which sees the same code in methods_test.cpp";
+#endif
   ASSERT_EQ(run("gallery " + at("copy") + " --input quickquick --skip ig-exact,shapley -o " +
                 at("gallery")),
             0)
