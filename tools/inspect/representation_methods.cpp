@@ -217,7 +217,7 @@ Answer scalar_mix(const Request& r) {
 Answer drift(const Request& r) {
   const Terrace& clean_data = terrace_of(r, "drift");
   constexpr int64_t dimensions = 24;
-  int64_t rows = std::min<int64_t>(800, clean_data.size()), batch = rows / 8;
+  int64_t rows = std::min<int64_t>(800, r.subject.validation->size()), batch = rows / 8;
   constexpr int severities = 5;
   std::string layer = layer_of(r, false);
   Answer answer;
@@ -230,9 +230,10 @@ Answer drift(const Request& r) {
       auto codes_of = [&](const Dataset& data, int64_t count) {
         return pooled_features(activations(model, layer, data.head(count).images), 1);
       };
-      Tensor clean = codes_of(clean_data, rows);
-      auto components = principal_components(clean, dimensions);
-      DriftMonitor monitor(project(clean, components, true), {.batch = batch, .seed = r.seed});
+      // The alarms are set on other images than those that are shifted.
+      Tensor reference = codes_of(*r.subject.validation, rows), clean = codes_of(clean_data, batch);
+      auto components = principal_components(reference, dimensions);
+      DriftMonitor monitor(project(reference, components, true), {.batch = batch, .seed = r.seed});
       draw::Curve mmd{"MMD / alarm", {}, {}}, distance{"Mahalanobis / alarm", {}, {}},
           cka{"1 - CKA to clean", {}, {}};
       Json entries = Json::array();
@@ -240,7 +241,7 @@ Answer drift(const Request& r) {
         Terrace shifted = clean_data.shifted(shift, severity);
         Tensor now = codes_of(shifted, batch);
         DriftReport report = monitor.score(project(now, components, true));
-        double changed = 1 - linear_cka(clean.slice(0, 0, batch).contiguous(), now);
+        double changed = 1 - linear_cka(clean, now);
         mmd.x.push_back(severity), mmd.y.push_back(report.mmd.value / report.mmd.level);
         distance.x.push_back(severity),
             distance.y.push_back(report.mahalanobis.value / report.mahalanobis.level);
@@ -253,8 +254,12 @@ Answer drift(const Request& r) {
                            {"one_minus_cka", changed}});
       }
       rows_shown[trained ? 0 : 1].panels.push_back(
-          {std::string(name),
-           draw::LineChart{.curves = {mmd, distance, cka}, .x_label = "severity", .y_label = ""}});
+          {std::string(name), draw::LineChart{.curves = {mmd, distance, cka},
+                                              .x_label = "severity",
+                                              .y_label = "",
+                                              .x_range = {},
+                                              .y_range = {},
+                                              .log_y = true}});
       answer.numbers[fmt::format("{} {}", name, trained ? "trained" : "untrained")] = entries;
     }
   }
@@ -265,7 +270,8 @@ Answer drift(const Request& r) {
       "level "
       "at which an alarm rings (5 % false alarms, calibrated on clean images); and how far the "
       "layer's "
-      "similarity to its clean self has fallen. No label is used.",
+      "similarity to its clean self has fallen. Logarithmic; what is not positive is left out. No "
+      "label is used.",
       batch, rows, dimensions);
   return answer;
 }
