@@ -2,14 +2,14 @@
 // the convolutions. One iteration is one batch.
 #include "bench/step.h"
 #include "engine/autograd/autograd.h"
-#include "models/resnet.h"
+#include "models/vision/cifar_resnet.h"
 
 namespace strata {
 namespace {
 
 void infer(benchmark::State& state, bool fold) {
   manual_seed(1);
-  ResNet model;
+  CifarResNet model;
   model.eval();
   if (fold) fold_batch_norm(model);
   Tensor x = randn({128, 32, 32, 3});

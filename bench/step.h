@@ -23,15 +23,21 @@ inline double process_peak() {
   return 0;
 }
 
-// Times `step` after a few to warm up; each iteration of the benchmark is one step.
-inline void time_steps(benchmark::State& state, const std::function<void()>& step,
-                       int64_t examples) {
+// Times `step` after a few to warm up; each iteration of the benchmark is one step. On a GPU the
+// host runs ahead for a round of steps, as it does in training, and the round waits for its end.
+inline void time_steps(benchmark::State& state, const std::function<void()>& step, int64_t examples,
+                       Device device = Device::cpu) {
+  const int64_t round = device == Device::gpu ? 10 : 1;
   for (int i = 0; i < 3; ++i) step();
-  for (auto _ : state) step();
+  synchronize(device);
+  while (state.KeepRunningBatch(round)) {
+    for (int64_t i = 0; i < round; ++i) step();
+    synchronize(device);
+  }
   state.counters["examples"] = benchmark::Counter(static_cast<double>(examples),
                                                   benchmark::Counter::kIsIterationInvariantRate);
   state.counters["peak_mib"] = process_peak();
-  state.counters["tensors_mib"] = static_cast<double>(memory::stats().peak) / 1048576;
+  state.counters["tensors_mib"] = static_cast<double>(memory::stats(device).peak) / 1048576;
 }
 
 }  // namespace strata

@@ -1,29 +1,46 @@
 // Training steps: forward, loss, backward, update. bench/peers/torch_peer.py does the same work in
-// PyTorch; script/bench runs the two in turns. One iteration is one step.
+// PyTorch; script/bench runs the two in turns. One iteration is one step. STRATA_BENCH_DEVICE=gpu
+// trains on the GPU.
+#include <cstdlib>
+
 #include "bench/step.h"
-#include "models/convnet.h"
-#include "models/gpt.h"
-#include "models/mlp.h"
-#include "models/resnet.h"
+#include "models/language/gpt.h"
+#include "models/vision/cifar_resnet.h"
+#include "models/vision/convnet.h"
+#include "models/vision/mlp.h"
 
 namespace strata {
 namespace {
 
-void train(benchmark::State& state, Model& model, Optimizer& optimizer, const Tensor& x,
-           const Tensor& target) {
+Device device() {
+  const char* name = std::getenv("STRATA_BENCH_DEVICE");
+  return name ? device_from(name) : Device::cpu;
+}
+
+// `make` makes the optimizer once the model lies where it is trained.
+void train(benchmark::State& state, Model& model, Tensor x, Tensor target,
+           const std::function<std::unique_ptr<Optimizer>()>& make) {
+  model.to(device());
+  x = x.to(device());
+  target = target.to(device());
+  const std::unique_ptr<Optimizer> optimizer = make();
   auto step = [&] {
-    optimizer.zero_grad();
+    optimizer->zero_grad();
     cross_entropy(model(x), target).backward();
-    optimizer.step();
+    optimizer->step();
   };
-  time_steps(state, step, x.size(0));
+  time_steps(state, step, x.size(0), device());
+}
+
+std::unique_ptr<Optimizer> sgd(Model& model) {
+  return std::make_unique<SGD>(model.named_parameters(),
+                               SGDOptions{.learning_rate = 0.01, .momentum = 0.9});
 }
 
 void images(benchmark::State& state, Model& model) {
   manual_seed(1);
   Tensor x = randn({128, 32, 32, 3}), target = randint(0, 10, {128});
-  SGD optimizer(model.named_parameters(), {.learning_rate = 0.01, .momentum = 0.9});
-  train(state, model, optimizer, x, target);
+  train(state, model, x, target, [&] { return sgd(model); });
 }
 
 void convnet(benchmark::State& state) {
@@ -33,7 +50,7 @@ void convnet(benchmark::State& state) {
 BENCHMARK(convnet)->Unit(benchmark::kMillisecond)->UseRealTime()->MeasureProcessCPUTime();
 
 void resnet20(benchmark::State& state) {
-  ResNet model;
+  CifarResNet model;
   images(state, model);
 }
 BENCHMARK(resnet20)->Unit(benchmark::kMillisecond)->UseRealTime()->MeasureProcessCPUTime();
@@ -42,8 +59,7 @@ void mlp(benchmark::State& state) {
   manual_seed(1);
   Mlp model;
   Tensor x = randn({128, 784}), target = randint(0, 10, {128});
-  SGD optimizer(model.named_parameters(), {.learning_rate = 0.01, .momentum = 0.9});
-  train(state, model, optimizer, x, target);
+  train(state, model, x, target, [&] { return sgd(model); });
 }
 BENCHMARK(mlp)->Unit(benchmark::kMillisecond)->UseRealTime()->MeasureProcessCPUTime();
 
@@ -52,8 +68,10 @@ void gpt(benchmark::State& state) {
   manual_seed(1);
   Gpt model;
   Tensor x = randint(0, 256, {16, 128}), target = randint(0, 256, {16, 128});
-  AdamW optimizer(model.named_parameters(), {.learning_rate = 3e-4, .weight_decay = 0.1});
-  train(state, model, optimizer, x, target);
+  train(state, model, x, target, [&] {
+    return std::make_unique<AdamW>(model.named_parameters(),
+                                   AdamOptions{.learning_rate = 3e-4, .weight_decay = 0.1});
+  });
 }
 BENCHMARK(gpt)->Unit(benchmark::kMillisecond)->UseRealTime()->MeasureProcessCPUTime();
 

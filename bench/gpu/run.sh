@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Runs what script/gpu-bundle packed: kernel tests, conformance, benchmarks, in this order.
+# Runs what script/gpu-bundle packed: tests, conformance, benchmarks, training steps, in this order.
 #   ./run.sh                        all of them
-#   ./run.sh tests                  one part
+#   ./run.sh tests [NAME...]        one part; of the tests, those named
 #   ./run.sh conformance
 #   ./run.sh bench [OPTION...]      options of `strata bench`: --family gemm, --seconds 0.3, --rungs, ...
-# Everything that they say goes to ./results, or where OUT names. The status is 0 when all went well.
+#   ./run.sh train                  training steps beside PyTorch, where python3 has it
+# JOBS tests run at once (4). Everything that they say goes to ./results, or where OUT names. The status is 0 when all went well.
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 out=${OUT:-$PWD/results}
@@ -18,24 +19,35 @@ for folder in /usr/local/cuda*/lib64 \
   "$(python3 -c 'import nvidia, os; print(list(nvidia.__path__)[0])' 2>/dev/null)"/*/lib; do
   [ -d "$folder" ] && LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folder
 done
-export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-}
+export LD_LIBRARY_PATH=$here/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 
 machine() {
   cp "$here/commit.txt" "$out/commit.txt"
   nvidia-smi -q >"$out/nvidia-smi.txt" 2>&1 || echo "run.sh: nvidia-smi does not work; is there a driver?" >&2
 }
 
+# one_test NAME: the engine's tests are run for what they do on the gpu.
+one_test() {
+  local filter='*' begin=$SECONDS
+  case "$1" in
+    test_engine) filter='Gpu*' ;;
+    test_models) filter='ModelsOnTheGpu*' ;;
+    test_ops) filter='Table/Ops.Forward/*:Table/Ops.Layouts/*:Table/Ops.Gradient/*' ;;
+  esac
+  if STRATA_TEST_DEVICE=gpu timeout 300 "$here/bin/$1" --gtest_brief=1 --gtest_filter="$filter" \
+    >"$out/$1.log" 2>&1; then
+    echo "passed  $1 ($((SECONDS - begin)) s)"
+  else
+    echo "FAILED  $1 ($((SECONDS - begin)) s, $out/$1.log)"
+    return 1
+  fi
+}
+export -f one_test
+export here out
+
 tests() {
-  local test name
-  for test in "$here"/bin/test_kernels_*; do
-    name=$(basename "$test")
-    if timeout 600 "$test" --gtest_brief=1 >"$out/$name.log" 2>&1; then
-      echo "passed  $name"
-    else
-      echo "FAILED  $name ($out/$name.log)"
-      failed=1
-    fi
-  done
+  [ $# -gt 0 ] || set -- $(cd "$here/bin" && ls -d test_*)
+  printf '%s\n' "$@" | xargs -P "${JOBS:-4}" -I{} bash -c 'one_test {}' || failed=1
 }
 
 conformance() {
@@ -53,13 +65,25 @@ bench() {
   [ "${PIPESTATUS[0]}" = 0 ] || failed=1
 }
 
+# A line a case: ours in milliseconds a step, then PyTorch's, eager and compiled as it is by default.
+train() {
+  local case
+  for case in convnet resnet20 mlp gpt; do
+    STRATA_BENCH_DEVICE=gpu "$here/bin/train_bench" --benchmark_filter="^$case/" \
+      --benchmark_min_time=1 --benchmark_repetitions=3 --benchmark_format=json \
+      >"$out/train-$case.json" 2>"$out/train-$case.log" || { echo "FAILED  train_bench $case"; failed=1; continue; }
+    grep -o '"real_time": [0-9.e+-]*' "$out/train-$case.json" | head -3 | tr '\n' ' '
+    python3 "$here/bench/peers/torch_peer.py" "$case" --device cuda 2>>"$out/train-$case.log" |
+      tee "$out/train-$case-torch.json"
+  done
+}
+
 machine
 part=${1:-all}
 [ $# -gt 0 ] && shift
 case "$part" in
-  all) tests; conformance; bench ;;
-  tests | conformance) "$part" ;;
-  bench) bench "$@" ;;
-  *) echo "run.sh: unknown part '$part': tests, conformance, bench" >&2; exit 2 ;;
+  all) tests; conformance; bench; train ;;
+  tests | conformance | bench | train) "$part" "$@" ;;
+  *) echo "run.sh: unknown part '$part': tests, conformance, bench, train" >&2; exit 2 ;;
 esac
 exit $failed

@@ -16,7 +16,7 @@
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
 #include "engine/tensor/allocator.h"
-#include "models/resnet.h"
+#include "models/vision/cifar_resnet.h"
 #include "tools/introspect/attribution/cam.h"
 #include "tools/introspect/attribution/gradient.h"
 #include "tools/introspect/attribution/path.h"
@@ -51,7 +51,7 @@ struct Case {
 
 void run(int runs, const std::string& chosen) {
   manual_seed(1);
-  ResNet model;
+  CifarResNet model;
   model.eval();
   Tensor x = randn({64, 32, 32, 3});
   std::vector<int64_t> target;

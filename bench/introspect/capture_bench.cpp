@@ -8,7 +8,7 @@
 
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
-#include "models/resnet.h"
+#include "models/vision/cifar_resnet.h"
 #include "tools/introspect/capture.h"
 
 namespace strata {
@@ -27,7 +27,7 @@ double median(std::vector<double> values) {
 
 int measure(int rounds) {
   manual_seed(1);
-  ResNet model;
+  CifarResNet model;
   model.eval();
   Tensor x = randn({128, 32, 32, 3});
   NoGrad off;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The work of bench/train_bench.cpp and bench/infer_bench.cpp in PyTorch, one case a process.
 
-  torch_peer.py CASE [--threads N] [--seconds S] [--repetitions R]
+  torch_peer.py CASE [--device cpu|cuda] [--threads N] [--seconds S] [--repetitions R]
 
 Prints one line of JSON: {"case", "layout", "times_ms": [mean of a step, a repetition each],
 "cpu_ms": [the same, processor time of all threads], "peak_mib"}. Images run in the faster of PyTorch's two layouts, tried at the start. Inference runs
@@ -20,6 +20,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from networks import ConvNet, Gpt, Mlp, ResNet  # noqa: E402
 
 
+DEVICE = "cpu"  # as --device says
+
+
 def training(model, x, target, optimizer):
     def step():
         optimizer.zero_grad(set_to_none=True)
@@ -32,9 +35,9 @@ def training(model, x, target, optimizer):
 
 def images(make):
     def build(layout):
-        model = make().to(memory_format=layout)
-        x = torch.randn(128, 3, 32, 32).to(memory_format=layout)
-        target = torch.randint(10, (128,))
+        model = make().to(DEVICE, memory_format=layout)
+        x = torch.randn(128, 3, 32, 32).to(DEVICE, memory_format=layout)
+        target = torch.randint(10, (128,), device=DEVICE)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, foreach=True)
         return training(model, x, target, optimizer)
 
@@ -42,22 +45,23 @@ def images(make):
 
 
 def mlp(_):
-    model = Mlp()
+    model = Mlp().to(DEVICE)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, foreach=True)
-    return training(model, torch.randn(128, 784), torch.randint(10, (128,)), optimizer)
+    return training(model, torch.randn(128, 784, device=DEVICE),
+                    torch.randint(10, (128,), device=DEVICE), optimizer)
 
 
 def gpt(_):
-    model = Gpt()
+    model = Gpt().to(DEVICE)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, weight_decay=0.1, foreach=True)
-    x, target = torch.randint(256, (2, 16, 128))
+    x, target = torch.randint(256, (2, 16, 128), device=DEVICE)
     return training(model, x, target, optimizer)
 
 
 def inference(jit):
     def build(layout):
-        model = ResNet().eval().to(memory_format=layout)
-        x = torch.randn(128, 3, 32, 32).to(memory_format=layout)
+        model = ResNet().eval().to(DEVICE, memory_format=layout)
+        x = torch.randn(128, 3, 32, 32).to(DEVICE, memory_format=layout)
         if jit:
             with torch.no_grad():
                 model = torch.jit.optimize_for_inference(torch.jit.trace(model, x))
@@ -87,6 +91,8 @@ def seconds_of(step, count):
     start, cpu = time.perf_counter(), time.process_time()
     for _ in range(count):
         step()
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
     return (time.perf_counter() - start) / count, (time.process_time() - cpu) / count
 
 
@@ -118,12 +124,16 @@ def faster_layout(build):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("case", choices=CASES)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--seconds", type=float, default=1.0, help="of a repetition")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--layout", choices=("auto", "nchw", "nhwc"), default="auto")
     options = parser.parse_args()
-    check_blas()
+    global DEVICE
+    DEVICE = options.device
+    if DEVICE == "cpu":
+        check_blas()
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
     build, has_layout = CASES[options.case]
@@ -135,7 +145,7 @@ def main():
     count = max(1, round(options.seconds / once))
     times = [seconds_of(step, count) for _ in range(options.repetitions)]
     names = {torch.channels_last: "nhwc", torch.contiguous_format: "nchw"}
-    print(json.dumps({"case": options.case, "layout": names[layout] if has_layout else "-",
+    print(json.dumps({"case": options.case, "torch": torch.__version__, "device": DEVICE, "layout": names[layout] if has_layout else "-",
                       "times_ms": [1e3 * t for t, _ in times],
                       "cpu_ms": [1e3 * cpu for _, cpu in times], "peak_mib": peak_mib()}))
 

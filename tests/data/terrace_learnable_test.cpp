@@ -8,7 +8,7 @@
 #include "engine/ops.h"
 #include "engine/optim/optimizer.h"
 #include "engine/optim/schedule.h"
-#include "models/convnet.h"
+#include "models/vision/convnet.h"
 
 namespace strata {
 namespace {

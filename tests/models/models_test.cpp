@@ -1,80 +1,20 @@
-// Every model: parameter counts as published, gradients against finite differences on a tiny f64
-// instance, state there and back, and the names its activations are shown under.
+// Parameter counts as published, and what is special to a model; checks of
+// tests/models/model_checks.h.
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "engine/autograd/autograd.h"
 #include "engine/nn.h"
 #include "engine/ops.h"
-#include "models/convnet.h"
-#include "models/gpt.h"
-#include "models/mlp.h"
+#include "models/language/gpt.h"
 #include "models/registry.h"
-#include "models/resnet.h"
-#include "tests/support/expect.h"
+#include "models/vision/cifar_resnet.h"
+#include "models/vision/convnet.h"
+#include "models/vision/mlp.h"
+#include "tests/models/model_checks.h"
 
 namespace strata::test {
 namespace {
-
-using Names = std::vector<std::string>;
-
-Tensor random(const Dims& shape, uint64_t seed) {
-  Generator generator(seed);
-  return randn(shape, 0, 1, DType::f64, &generator);
-}
-Tensor tokens(int64_t vocabulary, const Dims& shape) {
-  Generator generator(11);
-  return randint(0, vocabulary, shape, DType::i64, &generator);
-}
-
-// The derivative of a scalar of the logits along a random direction of each parameter, against
-// central differences.
-void expect_gradients(Model& model, const Tensor& x) {
-  model.to(DType::f64);
-  Tensor weights = random(model(x).shape(), 5);
-  auto loss = [&] { return sum(tanh(model(x)) * weights); };
-  model.zero_grad();
-  loss().backward();
-  NoGrad off;
-  uint64_t seed = 100;
-  for (auto& [name, parameter] : model.named_parameters()) {
-    Tensor direction = random(parameter.shape(), ++seed);
-    ASSERT_TRUE(parameter.grad().defined()) << name;
-    double got = sum(parameter.grad() * direction).item();
-    constexpr double step = 1e-6;
-    auto at = [&](double distance) {
-      add_(parameter, direction, distance);
-      double value = loss().item();
-      add_(parameter, direction, -distance);
-      return value;
-    };
-    double want = (at(step) - at(-step)) / (2 * step);
-    EXPECT_NEAR(got, want, 2e-6 * (1 + std::abs(want))) << name;
-    EXPECT_NE(got, 0) << name;
-  }
-}
-
-void expect_state_goes_round(const std::function<std::unique_ptr<Model>()>& make, const Tensor& x) {
-  manual_seed(1);
-  auto a = make();
-  manual_seed(2);
-  auto b = make();
-  a->eval(), b->eval();
-  EXPECT_NE(values((*a)(x)), values((*b)(x)));
-  b->load_state_dict(a->state_dict());
-  EXPECT_EQ(values((*a)(x)), values((*b)(x)));
-}
-
-// The stages are among the activations, in order.
-void expect_stages(Model& model, const Tensor& x, const Names& stages) {
-  EXPECT_EQ(model.stages(), stages);
-  Names all = named_activations(model, x);
-  size_t place = 0;
-  for (auto& stage : stages) {
-    while (place < all.size() && all[place] != stage) ++place;
-    EXPECT_LT(place, all.size()) << stage << " is not shown, or out of order";
-  }
-}
 
 TEST(Models, MlpCountsGradientsState) {
   EXPECT_EQ(Mlp().parameter_count(), 407'050);
@@ -149,13 +89,13 @@ TEST(Models, ResNetCountsGradientsState) {
                                                                       {32, 464'154},
                                                                       {44, 658'586},
                                                                       {56, 853'018}}) {
-    EXPECT_EQ(ResNet({.depth = depth}).parameter_count(), count) << depth;
+    EXPECT_EQ(CifarResNet({.depth = depth}).parameter_count(), count) << depth;
   }
-  EXPECT_FAILS(ResNet({.depth = 18}), "the depth must be 6 n \\+ 2");
+  EXPECT_FAILS(CifarResNet({.depth = 18}), "the depth must be 6 n \\+ 2");
   manual_seed(1);
-  ResNet tiny({.depth = 8, .channels = 2, .classes = 3, .width = 2});
+  CifarResNet tiny({.depth = 8, .channels = 2, .classes = 3, .width = 2});
   expect_gradients(tiny, random({3, 8, 8, 2}, 2));
-  ResNet net({.depth = 14});
+  CifarResNet net({.depth = 14});
   expect_stages(
       net, random({1, 8, 8, 3}, 2).to(DType::f32),
       {"conv1", "layer1.0", "layer1.1", "layer2.0", "layer2.1", "layer3.0", "layer3.1", "head"});
@@ -165,7 +105,7 @@ TEST(Models, ResNetCountsGradientsState) {
 
 TEST(Models, ResNetFoldsToTheSameLogits) {
   manual_seed(1);
-  ResNet net({.depth = 8});
+  CifarResNet net({.depth = 8});
   Tensor x = random({4, 16, 16, 3}, 3).to(DType::f32);
   NoGrad off;
   for (int i = 0; i < 5; ++i) net(x);  // statistics

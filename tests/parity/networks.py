@@ -26,7 +26,7 @@ class ConvNorm(nn.Module):
 
 
 class ConvNet(nn.Module):
-    """models/convnet.h"""
+    """models/vision/convnet.h"""
 
     def __init__(self, channels=3, classes=10, widths=(16, 32, 32, 64, 64, 128)):
         super().__init__()
@@ -60,7 +60,7 @@ class BasicBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """models/resnet.h: depth 6 n + 2, shortcuts without parameters."""
+    """models/vision/cifar_resnet.h: depth 6 n + 2, shortcuts without parameters."""
 
     def __init__(self, depth=20, channels=3, classes=10, width=16):
         super().__init__()
@@ -82,7 +82,7 @@ class ResNet(nn.Module):
 
 
 class Mlp(nn.Module):
-    """models/mlp.h"""
+    """models/vision/mlp.h"""
 
     def __init__(self, inputs=784, hidden=512, classes=10):
         super().__init__()
@@ -127,7 +127,7 @@ class GptBlock(nn.Module):
 
 
 class Gpt(nn.Module):
-    """models/gpt.h"""
+    """models/language/gpt.h"""
 
     def __init__(self, vocabulary=256, context=128, width=192, heads=6, layers=6):
         super().__init__()

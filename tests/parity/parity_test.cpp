@@ -6,8 +6,8 @@
 #include "engine/io/npy.h"
 #include "engine/ops.h"
 #include "engine/optim.h"
-#include "models/convnet.h"
-#include "models/gpt.h"
+#include "models/language/gpt.h"
+#include "models/vision/convnet.h"
 #include "tests/support/expect.h"
 
 namespace strata {

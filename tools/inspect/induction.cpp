@@ -7,7 +7,7 @@
 #include "engine/io/checkpoint.h"
 #include "engine/ops.h"
 #include "engine/optim.h"
-#include "models/gpt.h"
+#include "models/language/gpt.h"
 
 namespace strata::inspect {
 namespace {

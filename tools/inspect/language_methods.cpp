@@ -2,7 +2,7 @@
 // layer, and which part of the network carries what.
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
-#include "models/gpt.h"
+#include "models/language/gpt.h"
 #include "tools/inspect/method.h"
 #include "tools/introspect/attribution/transformer.h"
 #include "tools/introspect/language/circuits.h"

@@ -77,7 +77,7 @@ Json model_shape(const Options& options, const Dataset& data) {
                 {"height", data.height},
                 {"width", data.width},
                 {"classes", data.classes()}};
-  // The generated classes are relations over the whole image: see models/convnet.h.
+  // The generated classes are relations over the whole image: see models/vision/convnet.h.
   if (options.model == "convnet" && data.name == "terrace") shape["halve"] = {1, 2, 4, 6};
   return shape;
 }

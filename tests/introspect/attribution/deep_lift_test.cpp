@@ -5,9 +5,9 @@
 
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
-#include "models/convnet.h"
-#include "models/gpt.h"
-#include "models/resnet.h"
+#include "models/language/gpt.h"
+#include "models/vision/cifar_resnet.h"
+#include "models/vision/convnet.h"
 #include "tests/introspect/networks.h"
 #include "tests/support/expect.h"
 #include "tools/introspect/attribution/target.h"
@@ -191,7 +191,7 @@ TEST(DeepLift, ALayerUsedTwiceAndNamedLayers) {
 TEST(DeepLift, RunsOnConvNetResNetAndGpt) {
   manual_seed(26);
   ConvNet convnet({.channels = 1, .classes = 4, .widths = {4, 8}, .halve = {1}});
-  ResNet resnet({.depth = 20, .classes = 4, .width = 4});
+  CifarResNet resnet({.depth = 20, .classes = 4, .width = 4});
   Gpt gpt({.vocabulary = 11, .context = 6, .width = 12, .heads = 3, .layers = 2});
   auto image = [](auto& network, const Tensor& x) {
     network.train();

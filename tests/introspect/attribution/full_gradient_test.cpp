@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "engine/autograd/autograd.h"
-#include "models/convnet.h"
-#include "models/resnet.h"
+#include "models/vision/cifar_resnet.h"
+#include "models/vision/convnet.h"
 #include "tests/introspect/attribution/models.h"
 #include "tests/support/expect.h"
 
@@ -67,7 +67,7 @@ TEST(FullGradient, FindsTheBiasThatBatchNormImplies) {
 TEST(FullGradient, OfTrainedShapesInSinglePrecision) {
   manual_seed(1);
   ConvNet net({.channels = 3, .classes = 4, .widths = {4, 8}, .halve = {1}});
-  ResNet deep({.depth = 8, .classes = 4, .width = 4});
+  CifarResNet deep({.depth = 8, .classes = 4, .width = 4});
   Tensor x = randn({3, 8, 8, 3});
   for (Model* model : {static_cast<Model*>(&net), static_cast<Model*>(&deep)}) {
     for (auto& buffer : model->named_buffers()) {  // statistics that are not 0 and 1

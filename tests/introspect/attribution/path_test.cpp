@@ -9,8 +9,8 @@
 #include "engine/autograd/autograd.h"
 #include "engine/tensor/allocator.h"
 #include "kernels/common/parallel.h"
-#include "models/convnet.h"
-#include "models/resnet.h"
+#include "models/vision/cifar_resnet.h"
+#include "models/vision/convnet.h"
 #include "tests/introspect/attribution/models.h"
 #include "tests/support/expect.h"
 #include "tools/introspect/attribution/baseline.h"
@@ -329,7 +329,7 @@ TEST(IntegratedGradients, SinglePrecision) {
 TEST(IntegratedGradients, ExactOnTheModelsOfTheLibrary) {
   manual_seed(2);
   ConvNet shallow({.channels = 3, .classes = 4, .widths = {3, 4}, .halve = {1}});
-  ResNet deep({.depth = 8, .classes = 4, .width = 2});
+  CifarResNet deep({.depth = 8, .classes = 4, .width = 2});
   Tensor x = randn({2, 8, 8, 3});
   PathOptions options{.quadrature = Quadrature::exact, .baseline = randn({8, 8, 3})};
   for (Model* model : {static_cast<Model*>(&shallow), static_cast<Model*>(&deep)}) {

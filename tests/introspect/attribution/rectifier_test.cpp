@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "engine/autograd/autograd.h"
-#include "models/convnet.h"
-#include "models/resnet.h"
+#include "models/vision/cifar_resnet.h"
+#include "models/vision/convnet.h"
 #include "tests/introspect/networks.h"
 #include "tests/support/expect.h"
 #include "tools/introspect/capture.h"
@@ -133,7 +133,7 @@ TEST(Rectifier, AProjectionReachesTheUnitsReceptiveFieldOnly) {
 TEST(Rectifier, RunsOnConvNetAndResNet) {
   manual_seed(7);
   ConvNet convnet({.channels = 1, .classes = 4, .widths = {4, 8}, .halve = {1}});
-  ResNet resnet({.depth = 20, .classes = 4, .width = 4});
+  CifarResNet resnet({.depth = 20, .classes = 4, .width = 4});
   convnet.eval();
   resnet.eval();
   auto check = [](auto& network, const Tensor& x, const char* layer) {

@@ -5,8 +5,8 @@
 
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
-#include "models/convnet.h"
-#include "models/gpt.h"
+#include "models/language/gpt.h"
+#include "models/vision/convnet.h"
 #include "tests/introspect/networks.h"
 #include "tests/support/expect.h"
 #include "tools/introspect/capture.h"

@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include "models/convnet.h"
-#include "models/gpt.h"
+#include "models/language/gpt.h"
+#include "models/vision/convnet.h"
 #include "tests/introspect/curvature/families.h"
 #include "tests/support/expect.h"
 #include "tools/introspect/curvature/sharpness.h"

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "models/convnet.h"
+#include "models/vision/convnet.h"
 #include "tests/introspect/curvature/families.h"
 #include "tests/support/expect.h"
 

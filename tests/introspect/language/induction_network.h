@@ -12,7 +12,7 @@
 
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
-#include "models/gpt.h"
+#include "models/language/gpt.h"
 
 namespace strata::introspect::test {
 

@@ -7,7 +7,7 @@
 #include "engine/ops.h"
 #include "engine/optim.h"
 #include "kernels/common/parallel.h"
-#include "models/gpt.h"
+#include "models/language/gpt.h"
 #include "tools/introspect/language/patterns.h"
 
 namespace strata::introspect {

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/optim.h"
-#include "models/convnet.h"
+#include "models/vision/convnet.h"
 #include "tests/introspect/language/induction_network.h"
 #include "tests/support/expect.h"
 

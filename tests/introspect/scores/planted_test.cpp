@@ -8,7 +8,7 @@
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
 #include "engine/optim.h"
-#include "models/convnet.h"
+#include "models/vision/convnet.h"
 #include "tools/introspect/attribution/gradient.h"
 #include "tools/introspect/scores/faithfulness.h"
 #include "tools/introspect/scores/localisation.h"

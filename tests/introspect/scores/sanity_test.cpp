@@ -9,7 +9,7 @@
 #include <cstring>
 
 #include "engine/ops.h"
-#include "models/convnet.h"
+#include "models/vision/convnet.h"
 #include "tests/introspect/networks.h"
 #include "tests/support/expect.h"
 #include "tools/introspect/attribution/gradient.h"

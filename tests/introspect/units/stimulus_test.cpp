@@ -6,7 +6,7 @@
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
 #include "kernels/common/parallel.h"
-#include "models/convnet.h"
+#include "models/vision/convnet.h"
 #include "tests/introspect/networks.h"
 #include "tests/support/expect.h"
 #include "tools/introspect/linear_algebra.h"

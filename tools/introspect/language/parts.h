@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "models/gpt.h"
+#include "models/language/gpt.h"
 
 namespace strata::introspect {
 

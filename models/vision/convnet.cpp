@@ -1,4 +1,4 @@
-#include "models/convnet.h"
+#include "models/vision/convnet.h"
 
 #include <algorithm>
 

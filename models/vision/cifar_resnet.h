@@ -26,7 +26,7 @@
 
 namespace strata {
 
-struct ResNetOptions {
+struct CifarResNetOptions {
   int64_t depth = 20;  // 6 n + 2
   int64_t channels = 3;
   int64_t classes = 10;
@@ -35,10 +35,10 @@ struct ResNetOptions {
 
 // Two convolutions around a shortcut. Activations: conv1 (after its ReLU), and the block's own,
 // after the sum and the ReLU, both fused with the second norm.
-class BasicBlock : public Layer {
+class CifarBlock : public Layer {
  public:
-  BasicBlock(int64_t inputs, int64_t outputs, int64_t stride);
-  std::string kind() const override { return "BasicBlock"; }
+  CifarBlock(int64_t inputs, int64_t outputs, int64_t stride);
+  std::string kind() const override { return "CifarBlock"; }
   Tensor forward(const Tensor& x) override;
 
  private:
@@ -49,9 +49,9 @@ class BasicBlock : public Layer {
 };
 
 // x [N, H, W, channels] -> logits [N, classes].
-class ResNet : public Model {
+class CifarResNet : public Model {
  public:
-  explicit ResNet(const ResNetOptions& options = {});
+  explicit CifarResNet(const CifarResNetOptions& options = {});
   std::string kind() const override;
   Tensor forward(const Tensor& x) override;
   // conv1, layer1.0, layer1.1, ..., layer3.<n - 1>, head.

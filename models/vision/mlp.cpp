@@ -1,4 +1,4 @@
-#include "models/mlp.h"
+#include "models/vision/mlp.h"
 
 namespace strata {
 
