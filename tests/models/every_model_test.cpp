@@ -26,6 +26,12 @@ class EveryModel : public testing::TestWithParam<size_t> {
     manual_seed(seed);
     return make_model(entry().name, entry().tiny);
   }
+  static io::TrainingState parts(Model& model, Optimizer& optimizer) {
+    io::TrainingState state;
+    state.model = &model;
+    state.optimizer = &optimizer;
+    return state;
+  }
   Tensor example(uint64_t seed) const {
     Generator generator(seed);
     return entry().example(options(), 2, generator);
@@ -70,12 +76,12 @@ TEST_P(EveryModel, TrainsAndGoesOnToTheSameBits) {
   step(*straight, a, 1);
   for (auto& [name, tensor] : straight->named_parameters())
     EXPECT_NE(values(tensor), values(before.at(name))) << name << " does not take part";
-  io::save_checkpoint(path, {.model = straight.get(), .optimizer = &a});
+  io::save_checkpoint(path, parts(*straight, a));
   step(*straight, a, 2);
 
   auto resumed = make(2);
   AdamW b(resumed->named_parameters());
-  io::TrainingState state{.model = resumed.get(), .optimizer = &b};
+  io::TrainingState state = parts(*resumed, b);
   io::load_checkpoint(path, state);
   step(*resumed, b, 2);
   std::filesystem::remove(path);
