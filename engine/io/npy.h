@@ -2,10 +2,9 @@
 // Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, versions 1 to 3.
 //
 // Element types: f64 f32 f16 i64 i32 u8 bool, little endian; NumPy has no bf16. Arrays in Fortran
-// order come out row-major. Archives: stored or deflated members; encrypted, zip64 and split ones
-// are refused. Files are not trusted: sizes are checked against what is there before anything is
-// allocated, and a member that decompresses to more or less than it declares, or whose checksum is
-// wrong, is refused.
+// order come out row-major. Archives: engine/io/zip.h. Files are not trusted: sizes are checked
+// against what is there before anything is allocated, and a member that decompresses to more or
+// less than it declares, or whose checksum is wrong, is refused.
 #pragma once
 
 #include <string>
@@ -30,15 +29,6 @@ StateDict read_npz(const Source& source, NpzLimits limits = {}, Caller at = Call
 void save_npz(const std::string& path, const StateDict& tensors, bool compress = false,
               Caller at = Caller::here());
 
-// A run of bytes that comes from the front only: what an array is read from, wherever it lies.
-class Stream {
- public:
-  virtual ~Stream() = default;
-  // Bytes that are still to come.
-  virtual uint64_t remaining() const = 0;
-  // Fewer than `count` remaining is an error.
-  virtual void read(void* into, size_t count) = 0;
-};
 // The array a stream holds; `name` is for messages. The stream must end with the array.
 Tensor read_npy(Stream& stream, const std::string& name, Caller at = Caller::here());
 // The header of an array, as written before its bytes.

@@ -35,6 +35,15 @@ std::unique_ptr<Source> open_file(const std::string& path, Caller at = Caller::h
 // The bytes must outlive the source.
 std::unique_ptr<Source> open_memory(std::span<const uint8_t> bytes, std::string name = "memory");
 
+// A run of bytes that comes from the front only: a member of an archive, an array.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  // Bytes that are still to come.
+  virtual uint64_t remaining() const = 0;
+  // Fewer than `count` remaining is an error.
+  virtual void read(void* into, size_t count) = 0;
+};
 // A name from a file as a message may show it: short, without control characters.
 std::string printable(const std::string& name);
 
