@@ -9,17 +9,16 @@
 // fp8 products with fewer bits than f32 has (DeepGEMM counts 14), which the simulator does not
 // show: long sums of fp8 on hardware are less exact than here.
 //
-// A tile of C of f32 takes 128 KiB, which leaves two stages; a stage is 1024 clocks of the tensor
-// cores at full rate in all three types, about twice the latency of device memory.
+// A stage is 1024 clocks of the tensor cores at full rate in all three types.
 // Registers (ptxas, sm_90a): 168 by launch bounds, 40 and 232 after setmaxnreg, no spills. Shared
-// memory: 209 KiB, for C of f32 225 KiB. Measured on hardware: not yet.
+// memory: 225 KiB. Measured on hardware: not yet.
 #include "kernels/gemm/hopper_tma_store.h"
 
 namespace strata::gpu {
 namespace {
 
 template <class T, class C>
-using ShapeOf = TmaStoreShape<T, C, 128, 256, sizeof(C) == 2 ? 3 : 2, Major::k, Major::k>;
+using ShapeOf = TmaStoreShape<T, C, 128, 256, 4, Major::k, Major::k>;
 
 bool supports_tf32(const GemmArguments& arguments) {
   return arguments.dtype == DType::f32 && arguments.allow_tf32 &&

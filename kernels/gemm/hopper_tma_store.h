@@ -21,13 +21,14 @@ struct TmaStoreShape {
   static constexpr int consumers = TileM / 64;
   static constexpr int block_threads = (1 + consumers) * warpgroup_threads;
 
-  // A warpgroup's 64 rows of C lie in boxes of 128 bytes by 64 rows, as the copy engine takes them.
+  // A warpgroup's 64 rows of C leave in boxes of 128 bytes by 64 rows, as the copy engine takes
+  // them. Two boxes are enough: one is filled while the other is copied.
   static constexpr int box_columns = 128 / static_cast<int>(sizeof(C));
   static constexpr int boxes = TileN / box_columns;
   static constexpr int box_bytes = 64 * 128;
   struct Shared {
     Ring ring;
-    alignas(1024) unsigned char c[consumers][boxes * box_bytes];
+    alignas(1024) unsigned char c[consumers][2 * box_bytes];
   };
 
   static TensorMap map_c(const HopperProduct& product) {
@@ -37,17 +38,14 @@ struct TmaStoreShape {
   }
 };
 
-// Where 16-byte chunk `chunk` of row `row` lies in the boxes of a warpgroup.
-DEVICE unsigned char* c_chunk(unsigned char* c, int row, int chunk) {
-  const int box = chunk / 8, in_line = chunk % 8;
-  return c + box * 64 * 128 + row * 128 + (in_line ^ row % 8) * 16;
-}
-
-// A slice of 16 columns into the boxes: four 8x8 matrices, for 16-bit elements by one stmatrix.
-// pairs[2j + h] is at row 8h + lane / 4 of the warp, column 8j + 2 (lane % 4) of the slice.
+// A slice of 16 columns into its box: four 8x8 matrices, for 16-bit elements by one stmatrix.
+// pairs[2j + h] is at row 8h + lane / 4 of the warp, column 8j + 2 (lane % 4) of the slice. 16-byte
+// chunk c of row r lies at 128 r + 16 (c ^ r % 8).
 template <class C>
-DEVICE void stage_slice(unsigned char* c, int slice, const Vec<C, 2> (&pairs)[4]) {
+DEVICE void stage_slice(unsigned char* box, int slice, const Vec<C, 2> (&pairs)[4]) {
+  constexpr int chunks = slice_columns * static_cast<int>(sizeof(C)) / 16;  // of a slice
   const int warp_row = thread_of_warpgroup() / 32 * 16, lane = thread_of_warpgroup() % 32;
+  const int first = slice * chunks % 8;
   if constexpr (sizeof(C) == 2) {
     uint32_t packed[4];
 #pragma unroll
@@ -55,39 +53,84 @@ DEVICE void stage_slice(unsigned char* c, int slice, const Vec<C, 2> (&pairs)[4]
       packed[i] = static_cast<uint32_t>(pairs[i].data[0].bits) |
                   static_cast<uint32_t>(pairs[i].data[1].bits) << 16;
     const int matrix = lane / 8;  // this lane names one of its rows
-    stmatrix<4>(c_chunk(c, warp_row + matrix % 2 * 8 + lane % 8, slice * 2 + matrix / 2), packed);
+    const int row = warp_row + matrix % 2 * 8 + lane % 8;
+    stmatrix<4>(box + row * 128 + ((first + matrix / 2) ^ row % 8) * 16, packed);
   } else {
-    // Bytes of a line that are the same for all slices; the rest of the place is a constant.
     const int row = warp_row + lane / 4, in_line = (lane % 4 * 8) ^ (row % 8 * 16);
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const int byte = (slice * slice_columns + i / 2 * 8) * 4;
-      unsigned char* line = c + byte / 128 * 64 * 128 + (row + i % 2 * 8) * 128;
-      store_vector(reinterpret_cast<C*>(line + (byte % 128 ^ in_line)), pairs[i]);
-    }
+    for (int i = 0; i < 4; ++i)
+      store_vector(reinterpret_cast<C*>(box + (row + i % 2 * 8) * 128 +
+                                        ((first * 16 + i / 2 * 32) ^ in_line)),
+                   pairs[i]);
   }
 }
 
-// Finishes the warpgroup's sums and leaves them in shared memory.
-template <class C, int Half>
-DEVICE void stage_rows(const Product<C>& product, unsigned char* c, const float (&d)[Half], int row,
-                       int column, int batch) {
-  row += fragment_row();
-  column += fragment_column();
-  for_each_slice(
-      product, d,
-      [&](int slice, const ProductEpilogue<C>& epilogue, const float(&sums)[slice_sums]) {
-        Vec<C, 2> pairs[4]{};
+// Finishes the warpgroup's sums, a box at a time, and starts the copies to C at (row, column).
+template <class Shape>
+struct BoxedStore {
+  using C = typename Shape::Element;
+  static constexpr int slices_of_box = Shape::box_columns / slice_columns;
+
+  const Product<C>& product;
+  const TensorMap* map;
+  unsigned char* boxes;  // two
+  int row, column, batch;
+
+  DEVICE unsigned char* box_of(int slice) const {
+    return boxes + slice / slices_of_box % 2 * Shape::box_bytes;
+  }
+  DEVICE void meet() const { barrier_sync(warpgroup(), warpgroup_threads); }
+  // Before the first slice of a box: what lay there has left.
+  DEVICE void open(int slice) const {
+    if (slice % slices_of_box != 0) return;
+    if (thread_of_warpgroup() == 0) bulk_wait_read<1>();
+    meet();
+  }
+  // After its last.
+  DEVICE void close(int slice) const {
+    if (slice % slices_of_box != slices_of_box - 1) return;
+    fence_async_shared();
+    meet();
+    if (thread_of_warpgroup() != 0) return;
+    const int first = column + slice / slices_of_box * Shape::box_columns;
+    if (row < product.M && first < product.N) tma_store<3>(map, {first, row, batch}, box_of(slice));
+    bulk_commit();
+  }
+
+  template <int Half>
+  DEVICE void operator()(const float (&d)[Half]) const {
+    const ProductEpilogue<C>& e = product.epilogue;
+    const int r0 = row + fragment_row(), c0 = column + fragment_column();
+    if (!e.bias && !e.residual && !e.preactivation && e.activation == Activation::none) {
+      for_each_slice<true>(d, [&](int slice, const float(&sums)[slice_sums]) {
+        Vec<C, 2> pairs[4];
 #pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          const int r = row + i % 2 * 8, k = column + slice * slice_columns + i / 2 * 8;
-          if (r < product.M && k < product.N)
-            pairs[i] = finish(product, epilogue, {sums[2 * i], sums[2 * i + 1]}, k,
-                              (static_cast<int64_t>(batch) * product.M + r) * product.N + k);
-        }
-        stage_slice<C>(c, slice, pairs);
+        for (int i = 0; i < 4; ++i)
+          for (int j = 0; j < 2; ++j) pairs[i][j] = from_sum<C>(e.alpha * sums[2 * i + j]);
+        stage(slice, pairs);
       });
-}
+      return;
+    }
+    for_each_slice(
+        product, d,
+        [&](int slice, const ProductEpilogue<C>& epilogue, const float(&sums)[slice_sums]) {
+          Vec<C, 2> pairs[4]{};
+#pragma unroll
+          for (int i = 0; i < 4; ++i) {
+            const int r = r0 + i % 2 * 8, k = c0 + slice * slice_columns + i / 2 * 8;
+            if (r < product.M && k < product.N)
+              pairs[i] = finish(product, epilogue, {sums[2 * i], sums[2 * i + 1]}, k,
+                                (static_cast<int64_t>(batch) * product.M + r) * product.N + k);
+          }
+          stage(slice, pairs);
+        });
+  }
+  DEVICE void stage(int slice, const Vec<C, 2> (&pairs)[4]) const {
+    open(slice);
+    stage_slice<C>(box_of(slice), slice, pairs);
+    close(slice);
+  }
+};
 
 template <class Shape>
 __global__ void __launch_bounds__(Shape::block_threads, 1)
@@ -118,28 +161,19 @@ __global__ void __launch_bounds__(Shape::block_threads, 1)
   } else {
     registers_increase<232>();
     const int me = warpgroup() - 1;
-    const bool leader = thread_of_warpgroup() == 0;
-    unsigned char* c = shared.c[me];
     float d[1][Shape::tile_n / 2];
     for (int i = tiles.first; i < tiles.total; i += tiles.step) {
       const TilePlace tile = tiles.at(i);
-      const int row = tile.m * Shape::tile_m + 64 * me, column = tile.n * Shape::tile_n;
       multiply(d, ring, place, 64 * me, steps, [&](int stage) { release_to_cluster(ring, stage); });
-      if (leader) bulk_wait_read<0>();  // the tile before has left
-      barrier_sync(1 + me, warpgroup_threads);
-      stage_rows(product, c, d[0], row, column, tile.batch);
-      fence_async_shared();
-      barrier_sync(1 + me, warpgroup_threads);
-      if (leader) {
-        for (int box = 0; box < Shape::boxes; ++box) {
-          const int first = column + box * Shape::box_columns;
-          if (row < product.M && first < product.N)
-            tma_store<3>(&map_c, {first, row, tile.batch}, c + box * Shape::box_bytes);
-        }
-        bulk_commit();
-      }
+      const BoxedStore<Shape> store{product,
+                                    &map_c,
+                                    shared.c[me],
+                                    tile.m * Shape::tile_m + 64 * me,
+                                    tile.n * Shape::tile_n,
+                                    tile.batch};
+      store(d[0]);
     }
-    if (leader) bulk_wait_read<0>();  // shared memory ends with the block
+    if (thread_of_warpgroup() == 0) bulk_wait_read<0>();  // shared memory ends with the block
   }
   __syncwarp();  // single threads join their warps again
   cluster_sync();

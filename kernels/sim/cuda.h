@@ -148,6 +148,7 @@ inline void __threadfence_block() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 inline void __nanosleep(unsigned) { strata::sim::yield(); }
 
 // ---- shuffles, votes, reductions of a warp ----
+// The hardware looks at the low five bits of flips and deltas only.
 template <class T>
 T __shfl_sync(unsigned mask, T value, int source, int width = 32 SIM_SITE) {
   return strata::sim::shuffle("__shfl_sync", mask, value,
@@ -155,19 +156,19 @@ T __shfl_sync(unsigned mask, T value, int source, int width = 32 SIM_SITE) {
 }
 template <class T>
 T __shfl_xor_sync(unsigned mask, T value, int flip, int width = 32 SIM_SITE) {
-  int lane = static_cast<int>(strata::sim::lane_id), source = lane ^ flip;
+  int lane = static_cast<int>(strata::sim::lane_id), source = lane ^ (flip & 31);
   if (source >= strata::sim::segment_start(width) + width) source = lane;
   return strata::sim::shuffle("__shfl_xor_sync", mask, value, source, SIM_HERE);
 }
 template <class T>
 T __shfl_down_sync(unsigned mask, T value, int delta, int width = 32 SIM_SITE) {
-  int lane = static_cast<int>(strata::sim::lane_id), source = lane + delta;
+  int lane = static_cast<int>(strata::sim::lane_id), source = lane + (delta & 31);
   if (source >= strata::sim::segment_start(width) + width) source = lane;
   return strata::sim::shuffle("__shfl_down_sync", mask, value, source, SIM_HERE);
 }
 template <class T>
 T __shfl_up_sync(unsigned mask, T value, int delta, int width = 32 SIM_SITE) {
-  int lane = static_cast<int>(strata::sim::lane_id), source = lane - delta;
+  int lane = static_cast<int>(strata::sim::lane_id), source = lane - (delta & 31);
   if (source < strata::sim::segment_start(width)) source = lane;
   return strata::sim::shuffle("__shfl_up_sync", mask, value, source, SIM_HERE);
 }

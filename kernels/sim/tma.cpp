@@ -172,6 +172,12 @@ Box make_box(int rank, const TensorMap* map, const int* coordinates, bool im2col
     fail(fmt::format("{}: {} coordinates for a map of {} axes", what, rank, map->rank), site);
   Box box{.map = *map};
   std::copy_n(coordinates, rank, box.at);
+  // An H100 calls anything else an illegal instruction.
+  if (box.at[0] * box.element() % 16)
+    fail(fmt::format("{}: the box begins at element {} of axis 0, {} bytes from the tensor's edge; "
+                     "it must be a multiple of 16",
+                     what, box.at[0], box.at[0] * box.element()),
+         site);
   return box;
 }
 

@@ -47,11 +47,14 @@ DEVICE void mbarrier_expect(uint64_t* barrier, unsigned bytes SIM_SITE) {
                         : "memory");)
   SIM(sim::mbarrier_arrive(barrier, 1, bytes, SIM_HERE);)
 }
-// Arrives on the mbarrier at the same place in the shared memory of block `rank` of the cluster.
+// Arrives on the mbarrier at the same place in the shared memory of block `rank` of the cluster. It
+// tells that reads are over: what this thread wrote is ordered for its own block only. A release to
+// the whole cluster would be a fence down to L2 at each arrival, which on an H100 took as long as
+// the products of a stage; who hands over data uses cluster_sync.
 DEVICE void mbarrier_arrive_remote(uint64_t* barrier, unsigned rank SIM_SITE) {
   PTX_SM90(asm volatile("{.reg .b32 remote;\n"
                         "mapa.shared::cluster.u32 remote, %0, %1;\n"
-                        "mbarrier.arrive.release.cluster.shared::cluster.b64 _, [remote];}" ::"r"(
+                        "mbarrier.arrive.shared::cluster.b64 _, [remote];}" ::"r"(
                             shared_address(barrier)),
                         "r"(rank)
                         : "memory");)

@@ -42,7 +42,8 @@ DEVICE int coordinate_or_zero(const int (&coordinates)[Rank], int axis) {
 
 // ---- loads: the barrier must expect the bytes of the whole box (mbarrier_expect) ----
 
-// The box whose first element has these coordinates, axis 0 first; they may be negative.
+// The box whose first element has these coordinates, axis 0 first; they may be negative. Along axis
+// 0 it begins a multiple of 16 bytes from the tensor's edge (loads and stores alike).
 template <int Rank>
 DEVICE void tma_load(void* shared, const TensorMap* map, const int (&coordinates)[Rank],
                      uint64_t* barrier SIM_SITE) {

@@ -121,7 +121,7 @@ Outcome bulk(bool add) {
 
 std::vector<Probe> tma_probes() {
   std::vector<Probe> probes;
-  const Coordinates places[] = {{0, 0, 0},  {8, 2, 1},    {-3, -2, -1},
+  const Coordinates places[] = {{0, 0, 0},  {8, 2, 1},    {-4, -2, -1},
                                 {36, 9, 2}, {-100, 0, 0}, {40, 12, 3}};
   for (Swizzle swizzle : swizzles)
     for (const Coordinates& at : places) {

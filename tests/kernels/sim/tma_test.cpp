@@ -98,6 +98,7 @@ Coordinates draw_coordinates(const Tensor& t, std::mt19937& generator) {
   for (size_t axis = 0; axis < static_cast<size_t>(t.rank); ++axis)
     at[axis] = std::uniform_int_distribution<int>(-t.box[axis] - 1,
                                                   static_cast<int>(t.sizes[axis]) + 1)(generator);
+  at[0] -= at[0] % (16 / static_cast<int>(size_of(t.dtype)));  // what the engine takes
   return at;
 }
 
