@@ -1,10 +1,36 @@
 #include "engine/nn/attention.h"
 
+#include <tuple>
+
+#include "engine/autograd/autograd.h"
 #include "engine/nn/init.h"
+#include "engine/ops/elementwise.h"
 #include "engine/ops/product.h"
 #include "engine/ops/view.h"
 
 namespace strata {
+
+std::pair<Tensor, Tensor> KeyValueCache::append(const Tensor& k, const Tensor& v) {
+  if (grad_enabled()) {
+    fail("KeyValueCache", Caller{}, "is written in place, without gradients; use it under NoGrad");
+  }
+  if (!keys.defined()) {
+    const Dims shape{k.size(0), capacity, k.size(2), k.size(3)};
+    keys = empty(shape, k.dtype(), k.device());
+    values = empty(shape, v.dtype(), v.device());
+  }
+  const int64_t end = length + k.size(1);
+  if (end > capacity || k.size(0) != keys.size(0)) {
+    fail(
+        "KeyValueCache", Caller{},
+        "keeps {} of up to {} tokens of {} sequences; {} do not fit: make a new one, or keep fewer",
+        length, capacity, keys.size(0), describe(k));
+  }
+  copy_(keys.slice(1, length, end), k);
+  copy_(values.slice(1, length, end), v);
+  length = end;
+  return {keys.slice(1, 0, end), values.slice(1, 0, end)};
+}
 
 MultiheadAttention::MultiheadAttention(int64_t width, int64_t heads, const AttentionOptions& given,
                                        bool bias)
@@ -27,17 +53,19 @@ std::string MultiheadAttention::kind() const {
                      options.causal ? ", causal" : "");
 }
 
-Tensor MultiheadAttention::attend(const Tensor& x, const Tensor& mask) {
+Tensor MultiheadAttention::attend(const Tensor& x, const Tensor& mask, KeyValueCache* cache) {
   int64_t width = projection.weight.size(0);
   Tensor all = qkv(x);  // [N, T, 3 C]
   Tensor split = all.reshape({all.size(0), all.size(1), 3, heads, width / heads});
-  return mix(split.select(2, 0), split.select(2, 1), split.select(2, 2), mask);
+  return mix(split.select(2, 0), split.select(2, 1), split.select(2, 2), mask, cache);
 }
 
-Tensor MultiheadAttention::mix(Tensor q, Tensor k, Tensor v, const Tensor& mask) {
+Tensor MultiheadAttention::mix(Tensor q, Tensor k, Tensor v, const Tensor& mask,
+                               KeyValueCache* cache) {
   q = named("queries", std::move(q));
   k = named("keys", std::move(k));
   v = named("values", std::move(v));
+  if (cache) std::tie(k, v) = cache->append(k, v);
   bool pattern_asked =
       ActivationObserver::active() && ActivationObserver::asked(path_of("pattern"));
   Tensor out = pattern_asked
@@ -50,6 +78,14 @@ Tensor MultiheadAttention::forward(const Tensor& x) { return attend(x, {}); }
 
 Tensor MultiheadAttention::operator()(const Tensor& x, const Tensor& mask) {
   return run(x, [&] { return attend(x, mask); });
+}
+
+Tensor MultiheadAttention::operator()(const Tensor& x, KeyValueCache& cache) {
+  if (!options.causal) {
+    fail("MultiheadAttention", Caller{},
+         "goes on from a cache only where it is causal: later tokens would change earlier ones");
+  }
+  return run(x, [&] { return attend(x, {}, &cache); });
 }
 
 Tensor MultiheadAttention::operator()(const Tensor& x, const Tensor& memory, const Tensor& mask) {

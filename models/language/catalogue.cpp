@@ -16,17 +16,33 @@ std::unique_ptr<Model> make_gpt(const json& o) {
                                           .dropout = o.at("dropout")});
 }
 
+ModelEntry gpt_entry(const std::string& name, const std::string& about, const GptOptions& o) {
+  return {name,
+          about,
+          Domain::text,
+          {{"vocabulary", o.vocabulary},
+           {"context", o.context},
+           {"width", o.width},
+           {"heads", o.heads},
+           {"layers", o.layers},
+           {"dropout", o.dropout}},
+          {{"vocabulary", 20}, {"context", 16}, {"width", 16}, {"heads", 2}, {"layers", 2}},
+          make_gpt,
+          token_example};
+}
+
 }  // namespace
 
 std::vector<ModelEntry> language() {
-  const GptOptions gpt;
-  const json gpt_defaults = {{"vocabulary", gpt.vocabulary}, {"context", gpt.context},
-                             {"width", gpt.width},           {"heads", gpt.heads},
-                             {"layers", gpt.layers},         {"dropout", gpt.dropout}};
-  const json gpt_tiny = {
-      {"vocabulary", 20}, {"context", 16}, {"width", 16}, {"heads", 2}, {"layers", 2}};
-  return {{"gpt", "transformer that predicts the next token", Domain::text, gpt_defaults, gpt_tiny,
-           make_gpt, token_example}};
+  std::vector<ModelEntry> list = {
+      gpt_entry("gpt", "transformer that predicts the next token", GptOptions{}),
+      gpt_entry("gpt-nano", "the same, 3 layers of width 48", gpt_nano_options())};
+  for (const char* name : {"gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"}) {
+    const GptOptions size = gpt2_options(name);
+    const double millions = static_cast<double>(gpt_parameter_count(size)) / 1e6;
+    list.push_back(gpt_entry(name, fmt::format("GPT-2 of {:.0f} M parameters", millions), size));
+  }
+  return list;
 }
 
 }  // namespace strata::catalogue

@@ -9,6 +9,29 @@
 
 namespace strata {
 
+GptOptions gpt2_options(const std::string& name, Caller at) {
+  struct Size {
+    const char* name;
+    int64_t layers, width, heads;
+  };
+  constexpr Size sizes[] = {{"gpt2", 12, 768, 12},
+                            {"gpt2-medium", 24, 1024, 16},
+                            {"gpt2-large", 36, 1280, 20},
+                            {"gpt2-xl", 48, 1600, 25}};
+  for (const Size& s : sizes) {
+    if (name != s.name) continue;
+    return {.vocabulary = 50257,
+            .context = 1024,
+            .width = s.width,
+            .heads = s.heads,
+            .layers = s.layers};
+  }
+  fail("gpt2_options", at,
+       "there is no GPT-2 '{}'; there are gpt2, gpt2-medium, gpt2-large and gpt2-xl", name);
+}
+
+GptOptions gpt_nano_options() { return {.width = 48, .heads = 3, .layers = 3}; }
+
 int64_t gpt_parameter_count(const GptOptions& options) {
   int64_t c = options.width;
   return (options.vocabulary + options.context) * c + options.layers * (12 * c * c + 13 * c) +
@@ -27,9 +50,17 @@ GptBlock::GptBlock(const GptOptions& options)
   mlp_.push<Linear>("contract", 4 * options.width, options.width);
 }
 
-Tensor GptBlock::forward(const Tensor& x) {
-  Tensor attended = named("middle", x + dropout_(attention_(norm1_(x))));
+Tensor GptBlock::transform(const Tensor& x, KeyValueCache* cache) {
+  Tensor read = norm1_(x);
+  Tensor mixed = cache ? attention_(read, *cache) : attention_(read);
+  Tensor attended = named("middle", x + dropout_(mixed));
   return attended + dropout_(mlp_(norm2_(attended)));
+}
+
+Tensor GptBlock::forward(const Tensor& x) { return transform(x, nullptr); }
+
+Tensor GptBlock::operator()(const Tensor& x, KeyValueCache& cache) {
+  return run(x, [&] { return transform(x, &cache); });
 }
 
 Gpt::Gpt(const GptOptions& options)
@@ -49,14 +80,38 @@ Gpt::Gpt(const GptOptions& options)
   }
 }
 
-Tensor Gpt::forward(const Tensor& index) {
-  if (index.rank() != 2 || index.size(1) > options_.context) {
-    fail("Gpt", Caller{}, "takes tokens [N, T] with T up to its context {}; got {}",
-         options_.context, describe(index));
+Tensor Gpt::embed(const Tensor& index, int64_t first) {
+  if (index.rank() != 2 || first + index.size(1) > options_.context) {
+    fail("Gpt", Caller{}, "takes tokens [N, T] with T up to its context {}; got {}{}",
+         options_.context, describe(index),
+         first > 0 ? fmt::format(" after {} in the cache", first) : "");
   }
-  Tensor x = token_(index) + position_.slice(0, 0, index.size(1));
-  x = named("embedding", dropout_(x));
-  return named("head", linear(norm_(blocks_(x)), token_.weight));
+  Tensor x = token_(index) + position_.slice(0, first, first + index.size(1));
+  return named("embedding", dropout_(x));
+}
+
+Tensor Gpt::forward(const Tensor& index) {
+  return named("head", linear(norm_(blocks_(embed(index, 0))), token_.weight));
+}
+
+GptCache Gpt::cache() const {
+  return {std::vector<KeyValueCache>(static_cast<size_t>(options_.layers),
+                                     KeyValueCache{.capacity = options_.context})};
+}
+
+Tensor Gpt::next(const Tensor& index, GptCache& cache) {
+  if (cache.blocks.size() != blocks_.size()) {
+    fail("Gpt", Caller{}, "has {} blocks; the cache is one of {}, made by another model",
+         blocks_.size(), cache.blocks.size());
+  }
+  return run(index, [&] {
+    Tensor x = embed(index, cache.length());
+    if (index.size(1) == 0) fail("Gpt", Caller{}, "needs a token to go on from; got none");
+    for (size_t i = 0; i < blocks_.size(); ++i)
+      x = static_cast<GptBlock&>(blocks_[i])(x, cache.blocks[i]);
+    // Only the last position is asked for; a head of 50,257 tokens costs as much as 5 blocks.
+    return named("head", linear(norm_(x.select(1, -1)), token_.weight));
+  });
 }
 
 std::vector<std::string> Gpt::stages() const {
