@@ -11,4 +11,5 @@
 #include "engine/nn/module.h"
 #include "engine/nn/norm.h"
 #include "engine/nn/pool.h"
+#include "engine/nn/recurrent.h"
 #include "engine/nn/sequential.h"
