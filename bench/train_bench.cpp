@@ -1,9 +1,10 @@
 // Training steps: forward, loss, backward, update. bench/peers/torch_peer.py does the same work in
 // PyTorch; script/bench runs the two in turns. One iteration is one step. STRATA_BENCH_DEVICE=gpu
-// trains on the GPU.
+// trains on the GPU, and with STRATA_BENCH_TF32=1 on its tensor cores, as PyTorch's convolutions do.
 #include <cstdlib>
 
 #include "bench/step.h"
+#include "kernels/gpu/tf32.h"
 #include "models/language/gpt.h"
 #include "models/vision/cifar_resnet.h"
 #include "models/vision/convnet.h"
@@ -13,6 +14,7 @@ namespace strata {
 namespace {
 
 Device device() {
+  if (std::getenv("STRATA_BENCH_TF32")) gpu::allow_tf32(true);
   const char* name = std::getenv("STRATA_BENCH_DEVICE");
   return name ? device_from(name) : Device::cpu;
 }

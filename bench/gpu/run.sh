@@ -65,16 +65,22 @@ bench() {
   [ "${PIPESTATUS[0]}" = 0 ] || failed=1
 }
 
-# A line a case: ours in milliseconds a step, then PyTorch's, eager and compiled as it is by default.
+# ours FILE CASE: three medians, in milliseconds a step.
+ours() {
+  STRATA_BENCH_DEVICE=gpu "$here/bin/train_bench" --benchmark_filter="^$2/" --benchmark_min_time=0.5 \
+    --benchmark_repetitions=3 --benchmark_format=json >"$out/$1.json" 2>"$out/$1.log" ||
+    { echo "FAILED  train_bench $2"; failed=1; return; }
+  echo "$1: $(grep -o '"real_time": [0-9.e+-]*' "$out/$1.json" | head -3 | cut -d' ' -f2 | tr '\n' ' ')"
+}
+
+# Training steps: ours in f32, ours with tf32, PyTorch as it comes (tf32 in convolutions).
 train() {
   local case
   for case in convnet resnet20 mlp gpt; do
-    STRATA_BENCH_DEVICE=gpu "$here/bin/train_bench" --benchmark_filter="^$case/" \
-      --benchmark_min_time=1 --benchmark_repetitions=3 --benchmark_format=json \
-      >"$out/train-$case.json" 2>"$out/train-$case.log" || { echo "FAILED  train_bench $case"; failed=1; continue; }
-    grep -o '"real_time": [0-9.e+-]*' "$out/train-$case.json" | head -3 | tr '\n' ' '
-    python3 "$here/bench/peers/torch_peer.py" "$case" --device cuda 2>>"$out/train-$case.log" |
-      tee "$out/train-$case-torch.json"
+    ours "train-$case" "$case"
+    STRATA_BENCH_TF32=1 ours "train-$case-tf32" "$case"
+    python3 "$here/bench/peers/torch_peer.py" "$case" --device cuda --seconds 0.5 \
+      2>"$out/train-$case-torch.log" | tee "$out/train-$case-torch.json"
   done
 }
 

@@ -125,6 +125,16 @@ TEST_F(Commands, ATwinOnRandomLabelsIsAControl) {
   EXPECT_NE(json["numbers"]["control"]["random_labels"].get<std::string>().find("shuffled"),
             std::string::npos)
       << json["numbers"]["control"];
+  // One that a study left in its folder needs no mention.
+  fs::copy(at("run"), at("whole"), fs::copy_options::recursive);
+  fs::copy(at("twin"), at("whole/random_labels"), fs::copy_options::recursive);
+  ASSERT_EQ(
+      run("inspect " + at("whole") + " --method gradient --input test:1 -o " + at("out/left.png")),
+      0)
+      << output;
+  Json left = Json::parse(text_of(at("out/left.json")));
+  EXPECT_EQ(left["numbers"]["control"]["random_labels"],
+            json["numbers"]["control"]["random_labels"]);
 }
 
 TEST_F(Commands, InspectListsMethodsAndPapers) {

@@ -28,7 +28,9 @@ class StudyRun : public testing::Test {
 
   // Runs `strata study` on 640 images in folder_/name; returns the exit status, 137 when killed.
   int study(const std::string& name, const std::string& more, const std::string& before = "") {
-    std::string command = before + " " STRATA_BINARY " study --train-images 640 --batch 32 --out " +
+    std::string command = before +
+                          " " STRATA_BINARY
+                          " study --train-images 640 --batch 32 --control-epochs 1 --out " +
                           (folder_ / name).string() + " " + more + " >" +
                           (folder_ / (name + ".log")).string() + " 2>&1";
     int status = std::system(command.c_str());
@@ -95,6 +97,12 @@ TEST_F(StudyRun, WatchingChangesNoWeight) {
   std::string page((std::istreambuf_iterator<char>(report)), {});
   EXPECT_GT(page.size(), 500000u);
   EXPECT_NE(page.find("conv6"), std::string::npos);
+  // The control of explanations is left beside it: of the same names, but another network.
+  const StateDict control = weights("watched/random_labels"), trained = weights("watched");
+  ASSERT_TRUE(control.count("model.conv1.conv.weight"));
+  EXPECT_NE(control.at("model.conv1.conv.weight").to_vector<float>(),
+            trained.at("model.conv1.conv.weight").to_vector<float>());
+  EXPECT_FALSE(fs::exists(folder_ / "alone" / "random_labels"));
 }
 
 TEST_F(StudyRun, WhatIsGivenCountsMoreThanTheRecipe) {

@@ -72,6 +72,18 @@ std::string command_of(const InspectOptions& o) {
   return command + fmt::format(" --seed {} -o {}", o.seed, o.out.string());
 }
 
+// The twin trained on random labels: the one that was named, or the one a study leaves in its
+// folder.
+std::optional<inspect::Subject> open_twin(const inspect::Source& named,
+                                          const inspect::Source& network) {
+  inspect::Source source = named;
+  if (source.checkpoint.empty()) {
+    source.checkpoint = network.checkpoint / "random_labels";
+    if (!std::filesystem::exists(source.checkpoint / "checkpoint.safetensors")) return {};
+  }
+  return inspect::open_subject(source);
+}
+
 int inspect_network(const InspectOptions& o) {
   if (o.list) return list_methods();
   if (o.source.checkpoint.empty()) {
@@ -92,11 +104,8 @@ int inspect_network(const InspectOptions& o) {
   request.rule = o.rule;
   request.target = targets_of(o, request);
   request.target_from = o.target;
-  std::optional<inspect::Subject> twin;
-  if (!o.random_labels.checkpoint.empty()) {
-    twin.emplace(inspect::open_subject(o.random_labels));
-    request.random_labels = &*twin;
-  }
+  const std::optional<inspect::Subject> twin = open_twin(o.random_labels, o.source);
+  if (twin) request.random_labels = &*twin;
   inspect::Answer answer = inspect::run_method(method, request);
   std::filesystem::path out = o.out.empty() ? std::filesystem::path(o.method + ".png") : o.out;
   InspectOptions said = o;
@@ -141,16 +150,15 @@ struct ScoresOptions {
 int scores(ScoresOptions o) {
   auto subject = inspect::open_subject(o.source);
   o.scores.progress = show_progress;
-  std::optional<inspect::Subject> twin;
-  if (!o.random_labels.checkpoint.empty()) {
-    twin.emplace(inspect::open_subject(o.random_labels));
-    o.scores.random_labels = &*twin;
-  }
+  const std::optional<inspect::Subject> twin = open_twin(o.random_labels, o.source);
+  if (twin) o.scores.random_labels = &*twin;
   auto rows = inspect::score_methods(subject, o.scores);
   show_progress("");
   std::string command =
       fmt::format("strata scores {}{} --images {} --seed {}", o.source.checkpoint.string(),
-                  twin ? " --random-labels " + o.random_labels.checkpoint.string() : "",
+                  o.random_labels.checkpoint.empty()
+                      ? ""
+                      : " --random-labels " + o.random_labels.checkpoint.string(),
                   o.scores.images, o.scores.seed);
   std::string table = inspect::to_markdown(rows);
   fmt::print("{}", table);

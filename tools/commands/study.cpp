@@ -91,6 +91,12 @@ void add_study(CLI::App& app, Command& run) {
       ->add_option("--probe-images", options->probe_images, "Held-out images that the monitor uses")
       ->capture_default_str()
       ->check(CLI::Range(60, 1000000));
+  command
+      ->add_option(
+          "--control-epochs", options->control_epochs,
+          "Epochs of the control, the same network on 500 images with random labels; 0: none")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   command->add_flag("--train-only", options->train_only, "No monitor and no report");
   command
       ->add_option("--checkpoint-seconds", options->checkpoint_seconds,

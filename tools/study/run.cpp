@@ -56,6 +56,20 @@ Json make_panels(Study& study, Monitor& monitor, Json& seconds) {
   return panels;
 }
 
+// Trains the control: few enough images to learn them by heart in seconds, since there is nothing
+// else to learn (Adebayo et al. 2018, section 4.2).
+double train_twin(const Study& study) {
+  auto start = Clock::now();
+  Options twin = study.options;
+  twin.out = study.file("random_labels");
+  twin.random_labels = twin.train_only = true;
+  twin.train_images = 500;
+  twin.epochs = study.options.control_epochs;
+  twin.augment = "none";
+  run(twin);
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
 }  // namespace
 
 Outcome run(const Options& options) {
@@ -76,6 +90,8 @@ Outcome run(const Options& options) {
   time.monitoring += std::chrono::duration<double>(Clock::now() - start).count();
   Json seconds{{"training", time.training}, {"probes and CKA while training", time.monitoring}};
   Json panels = make_panels(study, monitor, seconds);
+  if (!options.random_labels && options.control_epochs > 0)
+    seconds["the control with random labels"] = train_twin(study);
   std::ifstream lines(study.file("metrics.jsonl"));
   Json metrics = report::read_metrics(lines, "metrics.jsonl");
   Findings findings = findings_of(Json(study.config), metrics, test_accuracy);

@@ -1,8 +1,9 @@
 // strata study: trains a layered network and studies its features as they emerge.
 //
 // A run folder holds config.json (everything needed to repeat it), metrics.jsonl (a line at a
-// time), checkpoint.safetensors, monitor/ (what the monitor keeps of each step), and at the end
-// report.json and the self-contained report.html.
+// time), checkpoint.safetensors, monitor/ (what the monitor keeps of each step), at the end
+// report.json and the self-contained report.html, and random_labels/: a run of the same network on
+// a few of the images with labels that mean nothing, the control of explanations.
 #pragma once
 
 #include <cstdint>
@@ -32,11 +33,12 @@ struct Options {
   std::string augment = "auto";  // auto: what suits the data set; none
   bool random_labels = false;  // of the training images: the control of tools/study/random_labels.h
   uint64_t seed = 1;
-  int workers = 0;              // threads that prepare batches
-  bool resume = false;          // go on where a run in `out` was interrupted, or start
-  bool force = false;           // replace a run in `out`
-  int64_t probe_images = 3000;  // held-out images of the monitor: two thirds to fit, one to score
-  bool train_only = false;      // no monitor, no report
+  int workers = 0;               // threads that prepare batches
+  bool resume = false;           // go on where a run in `out` was interrupted, or start
+  bool force = false;            // replace a run in `out`
+  int64_t probe_images = 3000;   // held-out images of the monitor: two thirds to fit, one to score
+  bool train_only = false;       // no monitor, no report
+  int64_t control_epochs = 100;  // of the control with random labels; 0: no control
   double checkpoint_seconds = 15;
   std::string command;  // as typed, for the report
 };

@@ -38,6 +38,7 @@ void expect_launches(const AttentionCase& c, const std::string& forward,
 }
 
 TEST(AttentionLauncher, PicksByDeviceTypeSizeAndAlignment) {
+  SKIP_ON_A_GPU();
   const AttentionCase plain{.label = "plain", .heads = 2, .causal = true};
   const AttentionCase packed{.label = "packed",
                              .samples = 2,

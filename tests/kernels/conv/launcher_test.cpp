@@ -14,6 +14,7 @@ std::string chosen(const ConvShape& k, Pass pass = Pass::forward, bool odd_addre
 constexpr Window same{.top = 1, .bottom = 1, .left = 1, .right = 1};
 
 TEST(ConvLauncher, ChoosesByShapeTypeAndDevice) {
+  SKIP_ON_A_GPU();
   const ConvShape half = shape_of(DType::bf16, {8, 14, 14, 256}, {256, 3, 3}, same);
   const ConvShape strided = shape_of(DType::bf16, {8, 14, 14, 256}, {256, 3, 3},
                                      {.stride_h = 2, .stride_w = 2, .top = 1, .left = 1});

@@ -17,6 +17,7 @@ std::string choice(DType dtype, int64_t M, int64_t N, int64_t K, bool tf32 = fal
 }
 
 TEST(GemmChoice, OnAnA100) {
+  SKIP_ON_A_GPU();
   Pretend pretend(gpu::a100());
   EXPECT_EQ(choice(DType::bf16, 4, 4096, 4096), "skinny");
   EXPECT_EQ(choice(DType::bf16, 4096, 1, 4096), "skinny");
@@ -33,6 +34,7 @@ TEST(GemmChoice, OnAnA100) {
 }
 
 TEST(GemmChoice, OnAnRtx4090) {
+  SKIP_ON_A_GPU();
   Pretend pretend(gpu::rtx4090());
   EXPECT_EQ(choice(DType::bf16, 8192, 8192, 8192), "09_pipelined");
   EXPECT_EQ(choice(DType::bf16, 8192, 8192, 8192, false, 1), "08_tensor_core");
@@ -48,6 +50,7 @@ TEST(GemmChoice, OnAnH100) {
 }
 
 TEST(GemmChoice, BeforeTensorCores) {
+  SKIP_ON_A_GPU();
   gpu::DeviceInfo device = gpu::a100();
   device.arch = 75;
   Pretend pretend(device);
@@ -79,6 +82,7 @@ TEST(GemmLauncher, ComputesWhatItPicksOnEveryDevice) {
 }
 
 TEST(GemmLauncher, StreamsOnAFewMultiprocessors) {
+  SKIP_ON_A_GPU();
   gpu::DeviceInfo device = gpu::a100();
   device.multiprocessors = 2;  // 4 blocks at a time, 6 tiles
   Pretend pretend(device);

@@ -104,7 +104,13 @@ inline void for_each_schedule(const std::function<void()>& body, int seeds = 8) 
 #endif
 }
 
-// Pretends to be `device` for the scope (simulator only; on a GPU the device is what it is).
+// Pretends to be `device` for the scope (simulator only; on a GPU the device is what it is, and a
+// test of what is done on another one begins with SKIP_ON_A_GPU).
+#ifdef STRATA_CUDA
+#define SKIP_ON_A_GPU() GTEST_SKIP() << "the device is what it is"
+#else
+#define SKIP_ON_A_GPU() static_cast<void>(0)
+#endif
 class Pretend {
  public:
   explicit Pretend([[maybe_unused]] const gpu::DeviceInfo& device) {
