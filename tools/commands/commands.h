@@ -12,19 +12,21 @@ namespace strata::commands {
 
 using Command = std::function<int()>;
 
-void add_study(CLI::App& app, Command& run);      // strata study
-void add_report(CLI::App& app, Command& run);     // strata report
-void add_data(CLI::App& app, Command& run);       // strata data show
-void add_models(CLI::App& app, Command& run);     // strata models
-void add_graph(CLI::App& app, Command& run);      // strata graph
-void add_xray(CLI::App& app, Command& run);       // strata xray
-void add_bench(CLI::App& app, Command& run);      // strata bench
-void add_inspect(CLI::App& app, Command& run);    // strata inspect
-void add_gallery(CLI::App& app, Command& run);    // strata gallery
-void add_scores(CLI::App& app, Command& run);     // strata scores
-void add_induction(CLI::App& app, Command& run);  // strata induction
-void add_embed(CLI::App& app, Command& run);      // strata embed
-void add_search(CLI::App& app, Command& run);     // strata search
-void add_compare(CLI::App& app, Command& run);    // strata compare
+void add_study(CLI::App& app, Command& run);       // strata study
+void add_report(CLI::App& app, Command& run);      // strata report
+void add_data(CLI::App& app, Command& run);        // strata data show
+void add_models(CLI::App& app, Command& run);      // strata models
+void add_graph(CLI::App& app, Command& run);       // strata graph
+void add_xray(CLI::App& app, Command& run);        // strata xray
+void add_bench(CLI::App& app, Command& run);       // strata bench
+void add_inspect(CLI::App& app, Command& run);     // strata inspect
+void add_gallery(CLI::App& app, Command& run);     // strata gallery
+void add_scores(CLI::App& app, Command& run);      // strata scores
+void add_induction(CLI::App& app, Command& run);   // strata induction
+void add_embed(CLI::App& app, Command& run);       // strata embed
+void add_search(CLI::App& app, Command& run);      // strata search
+void add_train(CLI::App& app, Command& run);       // strata train
+void add_experiment(CLI::App& app, Command& run);  // strata experiment
+void add_compare(CLI::App& app, Command& run);     // strata compare
 
 }  // namespace strata::commands
