@@ -5,33 +5,19 @@
 
 #include "engine/data/files.h"
 #include "engine/data/keyed_random.h"
+#include "engine/text/utf8.h"
 
 namespace strata {
 namespace {
 
-// The code point that begins at `place`, which moves past it. Overlong forms, surrogates and values
-// above U+10FFFF are not UTF-8.
+// The code point that begins at `place`, which moves past it.
 uint32_t next_character(std::string_view text, size_t* place, Caller at) {
-  auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  uint8_t first = byte(*place);
-  int length = first < 0x80       ? 1
-               : first >> 5 == 6  ? 2
-               : first >> 4 == 14 ? 3
-               : first >> 3 == 30 ? 4
-                                  : 0;
-  uint32_t value = length == 1 ? first : first & (0x7fu >> length);
-  bool good = length > 0 && *place + static_cast<size_t>(length) <= text.size();
-  for (int i = 1; good && i < length; ++i) {
-    uint8_t next = byte(*place + static_cast<size_t>(i));
-    good = next >> 6 == 2;
-    value = value << 6 | (next & 0x3fu);
-  }
-  constexpr uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-  if (!good || value < smallest[length] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
+  const unicode::Decoded c = unicode::decode(text, *place);
+  if (c.length == 0)
     fail("text", at, "byte {} ({:#04x}) does not begin a UTF-8 character; use bytes instead",
-         *place, first);
-  *place += static_cast<size_t>(length);
-  return value;
+         *place, static_cast<uint8_t>(text[*place]));
+  *place += static_cast<size_t>(c.length);
+  return c.character;
 }
 
 }  // namespace
