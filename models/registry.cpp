@@ -34,7 +34,8 @@ Tensor token_example(const json& options, int64_t n, Generator& generator) {
 const std::vector<ModelEntry>& model_entries() {
   static const std::vector<ModelEntry> all = [] {
     std::vector<ModelEntry> list;
-    for (auto part : {catalogue::vision, catalogue::language, catalogue::multimodal})
+    for (auto part : {catalogue::vision, catalogue::language, catalogue::words, catalogue::audio,
+                      catalogue::graph, catalogue::multimodal, catalogue::generative})
       for (ModelEntry& entry : part()) list.push_back(std::move(entry));
     return list;
   }();

@@ -56,7 +56,11 @@ std::unique_ptr<Model> make_model(const std::string& name, const nlohmann::json&
 namespace catalogue {
 std::vector<ModelEntry> vision();
 std::vector<ModelEntry> language();
+std::vector<ModelEntry> words();
+std::vector<ModelEntry> audio();
+std::vector<ModelEntry> graph();
 std::vector<ModelEntry> multimodal();
+std::vector<ModelEntry> generative();
 // For the lists: options of an image classifier, with `more` of its own; and its example.
 nlohmann::json image_options(const nlohmann::json& more, int64_t size = 32);
 Tensor image_example(const nlohmann::json& options, int64_t n, Generator& generator);
