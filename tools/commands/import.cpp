@@ -1,0 +1,124 @@
+// strata import and strata export: checkpoints of other libraries in and out.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "engine/io/npy.h"
+#include "engine/io/safetensors.h"
+#include "engine/io/torch_file.h"
+#include "models/interchange/interchange.h"
+#include "models/registry.h"
+#include "tools/commands/commands.h"
+
+namespace strata::commands {
+namespace {
+
+struct InterchangeOptions {
+  std::string file, model, options = "{}", key, dialect, out;
+  bool partial = false;
+};
+
+nlohmann::json parsed(const std::string& text) {
+  nlohmann::json options = nlohmann::json::parse(text, nullptr, false);
+  if (!options.is_object()) {
+    fail("import", Caller{},
+         "--options must be a JSON object such as '{{\"classes\": 10}}'; got {}", text);
+  }
+  return options;
+}
+
+StateDict read(const std::string& path, const std::string& key) {
+  if (path.ends_with(".npz")) return io::load_npz(path);
+  if (path.ends_with(".safetensors")) return io::load_safetensors(path);
+  for (const char* ending : {".pt", ".pth", ".bin", ".ckpt"})
+    if (path.ends_with(ending)) return io::load_torch(path, key);
+  fail("import", Caller{}, "{}: the file must end in .safetensors, .pt, .pth, .bin, .ckpt or .npz",
+       path);
+}
+
+void write(const std::string& path, const StateDict& tensors, const io::Metadata& metadata) {
+  if (path.ends_with(".npz")) {
+    io::save_npz(path, tensors);
+  } else if (path.ends_with(".pt") || path.ends_with(".pth")) {
+    io::save_torch(path, tensors);
+  } else if (path.ends_with(".safetensors")) {
+    io::save_safetensors(path, tensors, metadata);
+  } else {
+    fail("export", Caller{}, "{}: the file must end in .safetensors, .pt, .pth or .npz", path);
+  }
+}
+
+void print_list(const char* what, const std::vector<std::string>& names) {
+  if (names.empty()) return;
+  fmt::print("{} ({}):\n", what, names.size());
+  for (const std::string& name : names) fmt::print("  {}\n", name);
+}
+
+int run_import(const InterchangeOptions& o) {
+  const nlohmann::json options = parsed(o.options);
+  const ImportedState imported = import_state(o.model, options, read(o.file, o.key));
+  int64_t elements = 0;
+  for (auto& [name, tensor] : imported.state) elements += tensor.numel();
+  fmt::print("{}: {} with the names of {}, {} tensors of {} elements\n", o.file, o.model,
+             imported.dialect, imported.state.size(), elements);
+  print_list("Missing", imported.missing);
+  print_list("Unexpected", imported.unexpected);
+  print_list("Do not fit", imported.misfits);
+  if (!imported.complete() && !o.partial) {
+    fail("import", Caller{},
+         "nothing was written: the file does not fit {} {}; set --options to what it was made "
+         "with, or give --partial to keep what fits",
+         o.model, options.dump());
+  }
+  // What the file lacks stays as the model begins, drawn with seed 1.
+  manual_seed(1);
+  auto model = make_model(o.model, options);
+  StateDict state = model->state_dict();
+  for (auto& [name, tensor] : imported.state) state[name] = tensor;
+  write(o.out, state, {{"model", o.model}, {"options", options.dump()}});
+  fmt::print("{} parameters -> {}\n", model->parameter_count(), o.out);
+  return 0;
+}
+
+int run_export(const InterchangeOptions& o) {
+  const nlohmann::json options = parsed(o.options);
+  const StateDict theirs = export_state(o.model, options, o.dialect, read(o.file, o.key));
+  write(o.out, theirs, {{"format", "pt"}});  // what transformers asks of a file
+  fmt::print("{} tensors with the names of {} -> {}\n", theirs.size(), o.dialect, o.out);
+  return 0;
+}
+
+void add_common(CLI::App* command, InterchangeOptions& o) {
+  command->add_option("file", o.file, ".safetensors, .pt, .pth or .npz")->required();
+  command->add_option("--model", o.model, "See `strata models`")->required();
+  command->add_option("--options", o.options, "Of the model, as a JSON object")
+      ->capture_default_str();
+  command->add_option("--key", o.key, "Where in a .pt file the state dict is (\"ema.model\")");
+  command->add_option("--out", o.out, "File to write, of the kind its ending says")->required();
+}
+
+}  // namespace
+
+void add_import(CLI::App& app, Command& run) {
+  auto o = std::make_shared<InterchangeOptions>();
+  auto* command = app.add_subcommand(
+      "import", "Read a checkpoint of torchvision, timm, transformers or OpenAI's CLIP");
+  add_common(command, *o);
+  command->add_flag("--partial", o->partial,
+                    "Keep what fits (a backbone under another head), the rest as it begins");
+  command->callback([o, &run] { run = [o] { return run_import(*o); }; });
+}
+
+void add_export(CLI::App& app, Command& run) {
+  auto o = std::make_shared<InterchangeOptions>();
+  auto* command =
+      app.add_subcommand("export", "Write a model's weights so that other libraries load them");
+  add_common(command, *o);
+  command->add_option("--as", o->dialect, "torchvision, timm, huggingface, openai or strata")
+      ->required();
+  command->callback([o, &run] { run = [o] { return run_export(*o); }; });
+}
+
+}  // namespace strata::commands
