@@ -49,6 +49,8 @@ int main(int argc, char** argv) {
   strata::commands::add_experiment(app, run);
   strata::commands::add_data(app, run);
   strata::commands::add_models(app, run);
+  strata::commands::add_import(app, run);
+  strata::commands::add_export(app, run);
   strata::commands::add_graph(app, run);
   strata::commands::add_xray(app, run);
   strata::commands::add_bench(app, run);

@@ -17,6 +17,8 @@ void add_report(CLI::App& app, Command& run);      // strata report
 void add_data(CLI::App& app, Command& run);        // strata data show
 void add_models(CLI::App& app, Command& run);      // strata models
 void add_graph(CLI::App& app, Command& run);       // strata graph
+void add_import(CLI::App& app, Command& run);      // strata import
+void add_export(CLI::App& app, Command& run);      // strata export
 void add_xray(CLI::App& app, Command& run);        // strata xray
 void add_bench(CLI::App& app, Command& run);       // strata bench
 void add_inspect(CLI::App& app, Command& run);     // strata inspect
