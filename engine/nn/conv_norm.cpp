@@ -6,7 +6,7 @@
 namespace strata {
 
 ConvNorm::ConvNorm(int64_t inputs, int64_t outputs, Pair kernel, const ConvNormOptions& options)
-    : conv(add<Conv2d>("conv", inputs, outputs, kernel, options.conv, false)),
+    : conv(add<Conv2d>("conv", inputs, outputs, kernel, options.conv, options.bias)),
       norm(add<BatchNorm>("norm", outputs, BatchNormOptions{.relu = options.relu})) {}
 
 std::string ConvNorm::kind() const { return norm.options.relu ? "ConvNorm(relu)" : "ConvNorm"; }
@@ -24,8 +24,9 @@ Tensor ConvNorm::block(const Tensor& x, const Tensor& residual) {
 
 void ConvNorm::refresh_folded() {
   std::vector<std::pair<Ref<Storage>, uint32_t>> now;
-  for (const Tensor* t :
-       {&conv.weight, &norm.weight, &norm.bias, &norm.running_mean, &norm.running_var}) {
+  for (const Tensor* t : {&conv.weight, &conv.bias, &norm.weight, &norm.bias, &norm.running_mean,
+                          &norm.running_var}) {
+    if (!t->defined()) continue;
     now.emplace_back(t->storage(), t->storage()->version);
   }
   if (now == folded_from_) return;
@@ -33,7 +34,8 @@ void ConvNorm::refresh_folded() {
   DType dtype = conv.weight.dtype();
   Tensor scale = (norm.weight * rsqrt(norm.running_var + norm.options.epsilon)).to(dtype);
   folded_weight_ = conv.weight * scale.reshape({scale.size(0), 1, 1, 1});
-  folded_bias_ = (norm.bias - norm.running_mean * scale).to(dtype);
+  Tensor mean = conv.bias.defined() ? norm.running_mean - conv.bias : norm.running_mean;
+  folded_bias_ = (norm.bias - mean * scale).to(dtype);
   folded_from_ = std::move(now);
 }
 

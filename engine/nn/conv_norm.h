@@ -1,9 +1,11 @@
-// ConvNorm: a convolution (no bias), a batch norm and, if asked, a residual sum and a ReLU: the
-// block convolutional networks are made of. Children: conv, norm.
+// ConvNorm: a convolution, a batch norm and, if asked, a residual sum and a ReLU: the block
+// convolutional networks are made of. Children: conv, norm. The norm takes away any bias of the
+// convolution, so it has none unless a network's published form does (VGG).
 //
 // Training runs two ops: the convolution, and batch norm with the sum and ReLU fused. For inference
 // fold_batch_norm() moves the norm's fixed scale and shift into the convolution's weight and bias:
-//   weight'[o] = weight[o] s[o],  bias'[o] = shift[o] - mean[o] s[o],  s = scale / sqrt(var + eps),
+//   weight'[o] = weight[o] s[o],  bias'[o] = shift[o] + (bias[o] - mean[o]) s[o],
+//   s = scale / sqrt(var + eps),
 // and bias, sum and ReLU become its epilogue, so that a block is one op.
 #pragma once
 
@@ -15,6 +17,7 @@ namespace strata {
 struct ConvNormOptions {
   Conv2dOptions conv;
   bool relu = true;
+  bool bias = false;  // of the convolution
 };
 
 // x [N, H, W, inputs] -> [N, H', W', outputs].
