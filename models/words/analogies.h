@@ -29,7 +29,13 @@ struct AnalogyScore {
   int64_t skipped = 0;
   int64_t right = 0;         // words of the question are no answers
   int64_t right_of_all = 0;  // every word may be the answer
-  double accuracy() const { return questions ? static_cast<double>(right) / questions : 0; }
+  double accuracy() const { return share(right); }
+  double accuracy_of_all() const { return share(right_of_all); }
+
+ private:
+  double share(int64_t count) const {
+    return questions ? static_cast<double>(count) / static_cast<double>(questions) : 0;
+  }
 };
 
 class WordVectors {

@@ -9,7 +9,8 @@ std::vector<TaskEntry> language_tasks();
 std::vector<TaskEntry> recurrent_language_tasks();
 std::vector<TaskEntry> tagging_tasks();
 std::vector<TaskEntry> words_tasks();
-std::vector<TaskEntry> terrace_text_tasks();  // and terrace-sequence
+std::vector<TaskEntry> terrace_text_tasks();
+std::vector<TaskEntry> terrace_sequence_tasks();
 std::vector<TaskEntry> audio_tasks();
 std::vector<TaskEntry> graph_tasks();
 std::vector<TaskEntry> multimodal_tasks();

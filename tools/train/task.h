@@ -57,6 +57,12 @@ class Task {
   virtual double clip_norm() const { return 0; }
   // The loss of batch `step`: forward only, recorded. The model is in training mode.
   virtual Tensor loss(int64_t step) = 0;
+  // For tasks that know their gradients without autograd (few rows of a large table): makes update
+  // `step` by itself and returns its loss. Nothing: loss(), backward and the optimizer's step() do.
+  virtual std::optional<double> update(int64_t step, Optimizer& optimizer) {
+    (void)step, (void)optimizer;
+    return std::nullopt;
+  }
   // Scores on held-out data, the deciding one first; called every evaluate_every() steps with the
   // validation split and, with `final`, once at the end with the test split. The model is in
   // evaluation mode, without gradients.

@@ -111,13 +111,9 @@ class Loop {
  private:
   void update() {
     model_.train();
-    optimizer_->zero_grad();
-    Tensor loss = task_.loss(step_);
-    loss.backward();
-    if (task_.clip_norm() > 0) clip_grad_norm(model_.parameters(), task_.clip_norm());
-    optimizer_->step();
+    const std::optional<double> own = task_.update(step_, *optimizer_);
+    const double value = own ? *own : descend();
     scheduler_->step();
-    const double value = loss.item();
     if (!std::isfinite(value))
       fail("train", Caller{},
            "the loss became {} at step {}; try a smaller --learning-rate than {}", value, step_,
@@ -125,6 +121,16 @@ class Loop {
     loss_sum_ += value;
     ++losses_;
     ++step_;
+  }
+
+  // One update by autograd and the optimizer; returns the loss.
+  double descend() {
+    optimizer_->zero_grad();
+    Tensor loss = task_.loss(step_);
+    loss.backward();
+    if (task_.clip_norm() > 0) clip_grad_norm(model_.parameters(), task_.clip_norm());
+    optimizer_->step();
+    return loss.item();
   }
 
   void write_line() {
