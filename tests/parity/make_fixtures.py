@@ -23,7 +23,7 @@ STEPS = 20
 def train(name, network, optimizer, inputs, targets, prepare):
     arrays = {"inputs": inputs, "targets": targets.numpy().astype(numpy.int32)}
     for key, parameter in network.named_parameters():
-        arrays[f"weight/{key}"] = to_ours(parameter).copy()  # before training changes it
+        arrays[f"weight/{key}"] = to_ours(parameter.float()).copy()  # before training changes it
     losses = []
     for step in range(STEPS):
         batch = step % len(inputs)
@@ -33,15 +33,15 @@ def train(name, network, optimizer, inputs, targets, prepare):
         loss.backward()
         if step == 0:
             for key, parameter in network.named_parameters():
-                arrays[f"gradient/{key}"] = to_ours(parameter.grad).copy()
+                arrays[f"gradient/{key}"] = to_ours(parameter.grad.float()).copy()
         optimizer.step()
         losses.append(loss.item())
     network.eval()
     with torch.no_grad():
-        arrays["logits"] = network(prepare(inputs[0])).numpy()
+        arrays["logits"] = network(prepare(inputs[0])).float().numpy()
     for key, buffer in network.named_buffers():
-        if buffer.dtype == torch.float32:
-            arrays[f"buffer/{key}"] = buffer.numpy()
+        if buffer.is_floating_point():
+            arrays[f"buffer/{key}"] = buffer.float().numpy()
     arrays["losses"] = numpy.array(losses, dtype=numpy.float64)
     folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fixtures")
     path = os.path.join(folder, name + ".npz")

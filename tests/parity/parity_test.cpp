@@ -1,77 +1,16 @@
-// The same network, weights and data as PyTorch: first gradients, the loss of 20 steps, and logits
-// and running statistics after them. Fixtures: make_fixtures.py, which also converts the layouts.
-#include <gtest/gtest.h>
-
-#include "engine/autograd/autograd.h"
-#include "engine/io/npy.h"
-#include "engine/ops.h"
-#include "engine/optim.h"
+// A network with batch norm and a transformer against PyTorch; fixtures: make_fixtures.py.
 #include "models/language/gpt.h"
 #include "models/vision/convnet.h"
-#include "tests/support/expect.h"
+#include "tests/parity/follow.h"
 
-namespace strata {
+namespace strata::test {
 namespace {
-
-using test::values;
-
-StateDict fixture(const std::string& name) {
-  return io::load_npz(std::string(STRATA_SOURCE_DIR) + "/tests/parity/fixtures/" + name + ".npz");
-}
-
-// Largest difference, as a part of the largest value wanted.
-double distance(const Tensor& got, const Tensor& want) {
-  EXPECT_EQ(got.shape(), want.shape());
-  auto g = values(got), w = values(want);
-  double difference = 0, largest = 0;
-  for (size_t i = 0; i < g.size() && i < w.size(); ++i) {
-    difference = std::max(difference, std::abs(g[i] - w[i]));
-    largest = std::max(largest, std::abs(w[i]));
-  }
-  return difference / std::max(largest, 1e-6);
-}
-
-// Trains `model` as the fixture was made and compares on the way.
-template <class Prepare>
-void follow(Model& model, Optimizer& optimizer, const StateDict& wanted, Prepare prepare) {
-  for (auto& [name, parameter] : model.named_parameters()) {
-    ASSERT_TRUE(wanted.count("weight/" + name)) << name;
-    NoGrad off;
-    ASSERT_EQ(parameter.shape(), wanted.at("weight/" + name).shape()) << name;
-    copy_(parameter, wanted.at("weight/" + name));
-  }
-  const Tensor& inputs = wanted.at("inputs");
-  auto losses = values(wanted.at("losses"));
-  model.train();
-  for (size_t step = 0; step < losses.size(); ++step) {
-    int64_t batch = static_cast<int64_t>(step) % inputs.size(0);
-    Tensor logits = model(prepare(inputs.select(0, batch)));
-    Tensor loss = cross_entropy(logits, wanted.at("targets").select(0, batch));
-    EXPECT_NEAR(loss.item(), losses[step], 1e-4 * losses[step]) << "step " << step;
-    optimizer.zero_grad();
-    loss.backward();
-    for (auto& [name, parameter] : model.named_parameters()) {
-      if (step > 0) break;
-      ASSERT_TRUE(parameter.grad().defined()) << name;
-      EXPECT_LT(distance(parameter.grad(), wanted.at("gradient/" + name)), 1e-3) << name;
-    }
-    optimizer.step();
-  }
-  model.eval();
-  NoGrad off;
-  EXPECT_LT(distance(model(prepare(inputs.select(0, 0))), wanted.at("logits")), 1e-3);
-  for (auto& [name, buffer] : model.named_buffers()) {
-    ASSERT_TRUE(wanted.count("buffer/" + name)) << name;
-    EXPECT_LT(distance(buffer, wanted.at("buffer/" + name)), 1e-3) << name;
-  }
-}
 
 TEST(Parity, ConvNetWithBatchNormAndMomentum) {
   ConvNet model({.widths = {8, 16, 16, 24}});
   SGD optimizer(model.named_parameters(),
                 {.learning_rate = 0.05, .momentum = 0.9, .weight_decay = 1e-4});
-  follow(model, optimizer, fixture("convnet"),
-         [](const Tensor& x) { return x.contiguous().to(DType::f32) / 127.5 - 1.0; });
+  follow(model, optimizer, fixture("convnet"), prepare_images);
 }
 
 TEST(Parity, TransformerWithAdamW) {
@@ -82,4 +21,4 @@ TEST(Parity, TransformerWithAdamW) {
 }
 
 }  // namespace
-}  // namespace strata
+}  // namespace strata::test
