@@ -157,8 +157,8 @@ TEST(Models, RegistryMakesWhatItLists) {
   EXPECT_EQ(make_model("resnet110", nullptr)->parameter_count(), 1'727'962);
   auto mlp = make_model("mlp", {{"channels", 1}, {"height", 28}, {"width", 28}});
   EXPECT_EQ(mlp->parameter_count(), 407'050);
-  EXPECT_FAILS(make_model("alexnet", nullptr),
-               "no model 'alexnet'; there are mlp, convnet, resnet8");
+  EXPECT_FAILS(make_model("squeezenet", nullptr),
+               "no model 'squeezenet'; there are mlp, convnet, resnet8");
   EXPECT_FAILS(make_model("mlp", {{"layers", 2}}),
                "'mlp' has no option 'layers'; it takes .*hidden");
   EXPECT_FAILS(make_model("mlp", {{"classes", "ten"}}), "'mlp' has the wrong type");
