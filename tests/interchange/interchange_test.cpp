@@ -63,6 +63,15 @@ const std::vector<Case>& cases() {
       {"bert_tags.huggingface", "bert", with(words, {{"head", "tags"}, {"classes", 3}}),
        "huggingface", "pt"},
       {"clip.huggingface", "clip", clip, "huggingface", "pt"},
+      {"clip.openai", "clip", clip, "openai", "pt"},
+      {"clip_resnet.openai", "clip",
+       with(clip, {{"tower", "resnet"},
+                   {"height", 32},
+                   {"width", 32},
+                   {"blocks", {1, 1, 1, 1}},
+                   {"stem_stride", 2},
+                   {"image_width", 2}}),
+       "openai", "pt"},
   };
   return all;
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes tests/interchange/fixtures: small networks of torchvision, timm and transformers with random
-weights, and what they compute.
+"""Writes tests/interchange/fixtures: small networks of torchvision, timm, transformers and OpenCLIP with
+random weights, and what they compute.
 
     <case>.pt or .safetensors   the state dict, as the library names it
     <case>.npz                  input, output, direction, and as "gradient <name>" the gradients of
@@ -12,7 +12,7 @@ weights, and what they compute.
 
 Where a class has no small configuration its layers are replaced by narrower ones in the same places. Made with
 torch 2.15, torchvision 0.29, timm 1.0 and transformers 5.24:
-    pip install torch torchvision timm transformers safetensors
+    pip install torch torchvision timm transformers safetensors open_clip_torch
 """
 import argparse
 import json
@@ -21,6 +21,7 @@ import subprocess
 import tempfile
 
 import numpy as np
+import open_clip
 import timm
 import torch
 import torchvision
@@ -119,11 +120,18 @@ def clip():
         vision_config=dict(both, image_size=8, patch_size=4), projection_dim=8))
 
 
+def open_clip_model(**vision):
+    """OpenCLIP keeps the names and the structure of OpenAI's program."""
+    text = dict(context_length=8, vocab_size=20, width=16, heads=2, layers=2)
+    return open_clip.CLIP(8, vision, text, quick_gelu=True)
+
+
 NARROW = {"classes": 5, "base_width": 2}
 VIT = {"classes": 5, "height": 8, "width": 8, "patch": 4, "embedding": 16, "layers": 2, "heads": 2}
 WORDS = {"vocabulary": 20, "context": 16, "width": 16, "heads": 2, "layers": 2}
 CLIP = {"tower": "vit", "height": 8, "width": 8, "embedding": 8, "patch": 4, "image_width": 16, "image_layers": 2,
         "image_heads": 2, "vocabulary": 20, "context": 8, "text_width": 16, "text_layers": 2, "text_heads": 2}
+CLIP_RESNET = dict(CLIP, tower="resnet", height=32, width=32, blocks=[1, 1, 1, 1], stem_stride=2, image_width=2)
 
 # name: (our model, its options, dialect, side of the images or None for tokens, maker)
 CASES = {
@@ -145,6 +153,10 @@ CASES = {
     "bert_tags.huggingface": ("bert", dict(WORDS, head="tags", classes=3), "huggingface", None,
                               lambda: bert(hf.BertForTokenClassification)),
     "clip.huggingface": ("clip", CLIP, "huggingface", 8, clip),
+    "clip.openai": ("clip", CLIP, "openai", 8,
+                    lambda: open_clip_model(image_size=8, patch_size=4, width=16, layers=2, head_width=8)),
+    "clip_resnet.openai": ("clip", CLIP_RESNET, "openai", 32,
+                           lambda: open_clip_model(image_size=32, width=2, layers=[1, 1, 1, 1], head_width=32)),
 }
 
 
@@ -153,10 +165,11 @@ def randomise(model, generator):
     def noise(tensor, scale):
         return torch.randn(tensor.shape, generator=generator) * scale
 
+    kept = model.state_dict().keys()
     with torch.no_grad():
         for name, p in list(model.named_parameters()) + list(model.named_buffers()):
-            if not p.is_floating_point() or p.dim() == 0:
-                continue
+            if not p.is_floating_point() or p.dim() == 0 or name not in kept:
+                continue  # counts, and buffers that are no part of a file, such as masks
             if name.endswith("running_var"):
                 p.copy_(0.5 + torch.rand(p.shape, generator=generator))
             elif p.dim() > 1:
@@ -179,6 +192,8 @@ def example(side, generator):
 
 
 def run(name, model, x):
+    if name.endswith("openai"):
+        return model.encode_image(x)
     if name.startswith("clip"):
         image = model.get_image_features(x)
         return image if torch.is_tensor(image) else image.pooler_output
@@ -187,6 +202,8 @@ def run(name, model, x):
 
 
 def text_features(model, tokens):
+    if hasattr(model, "encode_text"):
+        return model.encode_text(tokens)
     text = model.get_text_features(tokens, attention_mask=torch.ones_like(tokens))
     return text if torch.is_tensor(text) else text.pooler_output
 
