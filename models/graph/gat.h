@@ -10,7 +10,7 @@
 //   gat1    [N, heads hidden]       heads hidden (F + 3)  heads hidden (N F + 2 N + E)
 //   gat2    [N, classes]            heads' K (heads hidden + 2) + K    the same with its widths
 //
-// Cora (F 1433, 8 heads of 8, then 1 of 7): 92,373 parameters, 250 M multiply-adds.
+// Cora (F 1433, 8 heads of 8, then 1 of 7): 92,373 parameters, 251 M multiply-adds.
 #pragma once
 
 #include "engine/nn/activation.h"
