@@ -1,6 +1,7 @@
 #include "models/audio/wavenet.h"
 
 #include "engine/autograd/autograd.h"
+#include "engine/nn/init.h"
 #include "engine/ops.h"
 #include "models/audio/mu_law.h"
 
@@ -84,7 +85,13 @@ WaveNet::WaveNet(const WaveNetOptions& options)
       }()),
       hidden_(add<Linear>("hidden", options.skip, options.skip)),
       dropout_(add<Dropout>("dropout", options.dropout)),
-      head_(add<Linear>("head", options.skip, options.classes)) {}
+      head_(add<Linear>("head", options.skip, options.classes)) {
+  // Glorot and Bengio 2010; twice as much before the gates, which are about half open at first.
+  for (auto& [name, tensor] : named_parameters()) {
+    if (tensor.rank() >= 2) init::xavier_uniform_(tensor, name.ends_with("conv.weight") ? 2 : 1);
+    if (name.ends_with("bias")) init::zeros_(tensor);
+  }
+}
 
 std::string WaveNet::kind() const {
   return fmt::format("WaveNet({} steps{})", wavenet_receptive_field(options_),
