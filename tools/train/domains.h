@@ -7,6 +7,7 @@ namespace strata::train {
 
 std::vector<TaskEntry> language_tasks();
 std::vector<TaskEntry> recurrent_language_tasks();
+std::vector<TaskEntry> sentence_tasks();
 std::vector<TaskEntry> tagging_tasks();
 std::vector<TaskEntry> words_tasks();
 std::vector<TaskEntry> terrace_text_tasks();
