@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The work of bench/train_bench.cpp and bench/infer_bench.cpp in PyTorch, one case a process.
+"""The work of bench/{train,infer,gpt2}_bench.cpp in PyTorch, one case a process.
 
   torch_peer.py CASE [--device cpu|cuda] [--threads N] [--seconds S] [--repetitions R]
 
@@ -58,6 +58,26 @@ def gpt(_):
     return training(model, x, target, optimizer)
 
 
+def gpt2(train):
+    """bench/gpt2_bench.cpp: 124M parameters, one sequence of 64 tokens."""
+    def build(_):
+        model = Gpt(vocabulary=50257, context=1024, width=768, heads=12, layers=12).to(DEVICE)
+        x, target = torch.randint(50257, (2, 1, 64), device=DEVICE)
+        if train:
+            optimizer = torch.optim.AdamW(
+                model.parameters(), lr=3e-4, weight_decay=0.1, foreach=True)
+            return training(model, x, target, optimizer)
+        model.eval()
+
+        def step():
+            with torch.inference_mode():
+                model(x)
+
+        return step
+
+    return build
+
+
 def inference(jit):
     def build(layout):
         model = ResNet().eval().to(DEVICE, memory_format=layout)
@@ -81,6 +101,8 @@ CASES = {
     "resnet20": (images(ResNet), True),
     "mlp": (mlp, False),
     "gpt": (gpt, False),
+    "gpt2_forward": (gpt2(False), False),
+    "gpt2_step": (gpt2(True), False),
     "resnet20_infer": (inference(False), True),
     "resnet20_infer_jit": (inference(True), True),
 }
