@@ -21,8 +21,8 @@ using namespace strata;
 using namespace strata::bench;
 
 struct Options {
-  std::string family, filter, csv, page;
-  bool list = false, rungs = false;
+  std::string family, filter, rungs, csv, page;
+  bool list = false;
   MeasureOptions measure;
 };
 
@@ -79,7 +79,9 @@ std::vector<Row> measure_rungs(const Case& c, const Row& like, int copies, const
   std::vector<Row> rows;
   if (c.family != "gemm" || c.name.find("(NT") == c.name.npos) return rows;
   for (const xray::Subject& subject : xray::catalogue()) {
-    if (!subject.name.starts_with("gemm/")) continue;
+    if (!subject.name.starts_with("gemm/") ||
+        (options.rungs != "all" && subject.name.find(options.rungs) == std::string::npos))
+      continue;
     try {
       const xray::Workload workload = subject.make(xray::parse_shape(c.shape), c.dtype, copies);
       Row row = row_like(like, subject.name);
@@ -131,7 +133,7 @@ void measure_case(const Case& c, const Options& options, const Telemetry& teleme
   for (const std::string& note : notes) fmt::print("  {}\n", note);
   rows.push_back(ours);
   rows.insert(rows.end(), others.begin(), others.end());
-  if (options.rungs)
+  if (!options.rungs.empty())
     for (Row& row : measure_rungs(c, ours, copies, options, telemetry)) rows.push_back(row);
   std::fflush(stdout);
 }
@@ -180,7 +182,8 @@ int main(int argc, char** argv) {
                  "gemm, conv, attention, norm, softmax, loss or optimizer");
   app.add_option("--filter", options.filter,
                  "Only cases with this in their name, as --list has it");
-  app.add_flag("--rungs", options.rungs, "Also each rung of the ladder of products");
+  app.add_option("--rungs", options.rungs,
+                 "Also the rungs of the ladder of products: all, or those with this in their name");
   app.add_option("--seconds", options.measure.seconds, "Of measuring, a case and implementation")
       ->capture_default_str();
   app.add_option("--warm-up", options.measure.warm_up, "Seconds of warming up, at least")

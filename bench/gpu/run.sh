@@ -3,7 +3,7 @@
 #   ./run.sh                        all of them
 #   ./run.sh tests [NAME...]        one part; of the tests, those named
 #   ./run.sh conformance
-#   ./run.sh bench [OPTION...]      options of `strata bench`: --family gemm, --seconds 0.3, --rungs, ...
+#   ./run.sh bench [OPTION...]      options of `strata bench`: --family gemm, --seconds 0.3, --rungs all, ...
 #   ./run.sh train                  training steps beside PyTorch, where python3 has it
 # JOBS tests run at once (4). Everything that they say goes to ./results, or where OUT names. The status is 0 when all went well.
 set -u

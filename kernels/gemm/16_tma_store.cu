@@ -7,8 +7,10 @@
 // and nobody waits before the next tile wants the same shared memory.
 //
 // C leaves in boxes of 64 columns, two of them in shared memory a warpgroup: 32 KiB, which leaves
-// room for the four stages of the ring. Only for C whose rows are multiples of 16 bytes. Registers (ptxas, sm_90a): 168 by launch bounds, 40 and 232 after setmaxnreg, no
-// spills. Shared memory: 225 KiB. Measured on hardware: not yet.
+// room for the four stages of the ring (six for tiles of 128 columns). Only for C whose rows are
+// multiples of 16 bytes. Registers (ptxas, sm_90a): 168 by launch bounds, 40 and 232 after
+// setmaxnreg, no spills. Shared memory: 225 KiB. Measured on hardware: not yet.
+#include "kernels/gemm/hopper_cost.h"
 #include "kernels/gemm/hopper_tma_store.h"
 
 namespace strata::gpu {
@@ -17,7 +19,11 @@ namespace {
 struct TmaStore {
   template <class T, Major OrderA, Major OrderB>
   static void launch(const HopperProduct& product) {
-    launch_tma_store<TmaStoreShape<T, T, 128, 256, 4, OrderA, OrderB>>(product);
+    // Half as wide where that leaves fewer multiprocessors idle in the last wave.
+    if (hopper_cheapest(product.arguments, 2, false).columns == 256)
+      launch_tma_store<TmaStoreShape<T, T, 128, 256, 4, OrderA, OrderB>>(product);
+    else
+      launch_tma_store<TmaStoreShape<T, T, 128, 128, 6, OrderA, OrderB>>(product);
   }
 };
 bool supports(const GemmArguments& arguments) {

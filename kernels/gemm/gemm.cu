@@ -1,5 +1,5 @@
-// The choice of a rung. It goes by arithmetic on the shape and the device; none of its limits has
-// been measured on hardware yet.
+// The choice of a rung, by the shape and the device. On Hopper it goes by what was measured there
+// (hopper_cost.h, bench/results); elsewhere by arithmetic, which no such device has run yet.
 #include "kernels/gemm/hopper.h"
 #include "kernels/gemm/rung.h"
 #include "kernels/gemm/splits.h"
@@ -30,8 +30,8 @@ const Choice choices[] = {
 }  // namespace
 
 const GemmRung& gemm_choice(const GemmArguments& g) {
-  const bool few = skinny.supports(g) || worth_splitting(g);
-  if (const GemmRung* rung = few ? nullptr : hopper_choice(g)) return *rung;
+  if (!skinny.supports(g))
+    if (const GemmRung* rung = hopper_choice(g)) return *rung;
   for (const Choice& choice : choices)
     if (choice.when(g) && choice.rung.supports(g)) return choice.rung;
   throw Error(std::string("gpu::gemm has no product of ") + name_of(g.dtype) +

@@ -9,20 +9,16 @@ namespace strata::gpu {
 
 std::span<const GemmRung> hopper_gemm_rungs() {
   using namespace gemm_ladder;
-  static const GemmRung rungs[] = {tma_wgmma, warp_specialised, two_consumers, persistent,
-                                   ping_pong, cluster,          tma_store,     tf32_tma_store};
+  static const GemmRung rungs[] = {tma_wgmma,  warp_specialised, two_consumers,
+                                   persistent, ping_pong,        cluster,
+                                   tma_store,  tf32_tma_store,   hopper_split_k};
   return rungs;
 }
 
 const GemmRung* hopper_choice(const GemmArguments& g) {
   using namespace gemm_ladder;
-  auto tiles = [](int64_t size, int64_t tile) { return (size + tile - 1) / tile; };
-  const bool fills_device =
-      tiles(g.M, 128) * tiles(g.N, 256) * batch_count(g) >= device().multiprocessors;
-  const GemmRung* large[] = {&tma_store, &cluster, &tf32_tma_store};
-  const GemmRung* small[] = {&warp_specialised, &tf32_tma_store};
   for (const GemmRung* rung :
-       fills_device ? std::span<const GemmRung*>(large) : std::span<const GemmRung*>(small))
+       {&hopper_split_k, &tma_store, &cluster, &tf32_tma_store, &warp_specialised})
     if (rung->supports(g)) return rung;
   return nullptr;
 }

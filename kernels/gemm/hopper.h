@@ -13,13 +13,12 @@ std::span<const GemmRung> hopper_gemm_rungs();
 
 namespace gemm_ladder {
 extern const GemmRung tma_wgmma, warp_specialised, two_consumers, persistent, ping_pong, cluster,
-    tma_store, tf32_tma_store;
+    tma_store, tf32_tma_store, hopper_split_k;
 extern const GemmRung fp8_tma_store;  // of gemm_fp8; not in hopper_gemm_rungs()
 }  // namespace gemm_ladder
 
-// The rung for this product, by dtype, shape and device; null when no Hopper rung takes it. By
-// arithmetic, until it has been measured: when the tiles of 128 x 256 do not give every
-// multiprocessor one, two blocks of 128 x 128 on each hide more.
+// The rung for this product, by dtype, shape and device (hopper_cost.h); null when no Hopper rung
+// takes it.
 const GemmRung* hopper_choice(const GemmArguments& arguments);
 
 // C = epilogue(A B) for a and b of fp8_e4m3, both contiguous along K; `dtype` (bf16, f16 or f32) is

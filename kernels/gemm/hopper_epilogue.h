@@ -41,11 +41,22 @@ DEVICE void for_each_slice(const float (&d)[Half], F&& f) {
   }
 }
 
+// Nothing but alpha: no memory is read.
+template <class T>
+DEVICE bool is_plain(const ProductEpilogue<T>& e) {
+  return !e.bias && !e.residual && !e.preactivation && e.activation == Activation::none;
+}
+
 // Calls f(slice, epilogue, sums) for each slice.
 template <class T, int Half, class F>
 DEVICE void for_each_slice(const Product<T>& product, const float (&d)[Half], F&& f) {
   const ProductEpilogue<T>& full = product.epilogue;
-  if (product.vectors && full.activation == Activation::none && !full.preactivation) {
+  if (product.vectors && is_plain(full)) {
+    const ProductEpilogue<T> scaled{full.alpha,       0,    nullptr, nullptr, nullptr,
+                                    Activation::none, false};
+    for_each_slice<true>(
+        d, [&](int slice, const float(&sums)[slice_sums]) { f(slice, scaled, sums); });
+  } else if (product.vectors && full.activation == Activation::none && !full.preactivation) {
     // Spelt out, so that the compiler drops what the general epilogue does.
     const ProductEpilogue<T> linear{full.alpha,    full.beta,        full.bias, nullptr,
                                     full.residual, Activation::none, false};

@@ -101,7 +101,7 @@ struct BoxedStore {
   DEVICE void operator()(const float (&d)[Half]) const {
     const ProductEpilogue<C>& e = product.epilogue;
     const int r0 = row + fragment_row(), c0 = column + fragment_column();
-    if (!e.bias && !e.residual && !e.preactivation && e.activation == Activation::none) {
+    if (is_plain(e)) {
       for_each_slice<true>(d, [&](int slice, const float(&sums)[slice_sums]) {
         Vec<C, 2> pairs[4];
 #pragma unroll
@@ -165,12 +165,9 @@ __global__ void __launch_bounds__(Shape::block_threads, 1)
     for (int i = tiles.first; i < tiles.total; i += tiles.step) {
       const TilePlace tile = tiles.at(i);
       multiply(d, ring, place, 64 * me, steps, [&](int stage) { release_to_cluster(ring, stage); });
-      const BoxedStore<Shape> store{product,
-                                    &map_c,
-                                    shared.c[me],
-                                    tile.m * Shape::tile_m + 64 * me,
-                                    tile.n * Shape::tile_n,
-                                    tile.batch};
+      const BoxedStore<Shape> store{
+          product,   &map_c, shared.c[me], tile.m * Shape::tile_m + 64 * me, tile.n * Shape::tile_n,
+          tile.batch};
       store(d[0]);
     }
     if (thread_of_warpgroup() == 0) bulk_wait_read<0>();  // shared memory ends with the block

@@ -44,10 +44,11 @@ DEVICE void put(const Skinny<T>& s, unsigned batch, int row, int column, float s
   }
 }
 
-// The first `valid` of Width neighbours as floats, then zeros.
-template <int Width, class T>
+// The first `valid` of Width neighbours as floats, then zeros. Whole: all of them are, and no
+// branch stands between one read and the next.
+template <bool Whole, int Width, class T>
 DEVICE void load_floats(float (&to)[Width], const T* from, int valid) {
-  if (valid >= Width) {
+  if (Whole || valid >= Width) {
     const Vec<T, Width> values = load_vector<Width>(from);
 #pragma unroll
     for (int i = 0; i < Width; ++i) to[i] = to_sum(values[i]);
@@ -75,7 +76,7 @@ struct DotSums {
   float of[dot_warps][Rows][dot_columns];
 };
 
-template <class T, int Width, int Rows>
+template <class T, int Width, int Rows, bool Whole>
 __global__ void __launch_bounds__(dot_threads)
     gemm_skinny_dot_kernel(const __grid_constant__ Skinny<T> s) {
   const Product<T>& p = s.p;
@@ -93,10 +94,10 @@ __global__ void __launch_bounds__(dot_threads)
 #pragma unroll
     for (int j = 0; j < dot_columns;
          ++j)  // columns past the last repeat it; their sums are dropped
-      load_floats(w[j], m.b + min(tile.column + j, p.N - 1) * p.b_column + k, end - k);
+      load_floats<Whole>(w[j], m.b + min(tile.column + j, p.N - 1) * p.b_column + k, end - k);
 #pragma unroll
     for (int i = 0; i < Rows; ++i) {
-      load_floats(x, m.a + min(i, p.M - 1) * p.a_row + k, end - k);
+      load_floats<Whole>(x, m.a + min(i, p.M - 1) * p.a_row + k, end - k);
 #pragma unroll
       for (int j = 0; j < dot_columns; ++j)
 #pragma unroll
@@ -131,7 +132,7 @@ struct StripSums {
   float of[strip_threads / 32][Rows][strip_across * Width];
 };
 
-template <class T, int Width, int Rows>
+template <class T, int Width, int Rows, bool Whole>
 __global__ void __launch_bounds__(strip_threads)
     gemm_skinny_strip_kernel(const __grid_constant__ Skinny<T> s) {
   constexpr int columns = strip_across * Width;
@@ -146,7 +147,7 @@ __global__ void __launch_bounds__(strip_threads)
 #pragma unroll 4
   for (int k = first + thread / strip_across; k < end; k += strip_down) {
     float w[Width];
-    load_floats(w, m.b + k * p.b_row + column, p.N - column);
+    load_floats<Whole>(w, m.b + k * p.b_row + column, p.N - column);
 #pragma unroll
     for (int i = 0; i < Rows; ++i) {
       const float x = to_sum(m.a[min(i, p.M - 1) * p.a_row + k * p.a_column]);
@@ -193,7 +194,7 @@ Plan plan_of(const GemmArguments& g) {
   return g.M <= most_rows ? Plan{g, false} : Plan{turned(g), true};
 }
 
-template <class T, bool Dot, int Width, int Rows>
+template <class T, bool Dot, int Width, int Rows, bool Whole = false>
 void launch_as(const GemmArguments& caller, const Plan& plan) {
   constexpr int columns = Dot ? dot_columns : strip_across * Width;
   constexpr int piece = Dot ? dot_threads * Width : strip_down;
@@ -209,19 +210,30 @@ void launch_as(const GemmArguments& caller, const Plan& plan) {
                                .block = Dot ? dot_threads : strip_threads};
   const Skinny<T> s = {make_product<T>(plan.g), plan.turned, splits};
   if constexpr (Dot)
-    launch<gemm_skinny_dot_kernel<T, Width, Rows>>(config, s);
+    launch<gemm_skinny_dot_kernel<T, Width, Rows, Whole>>(config, s);
   else
-    launch<gemm_skinny_strip_kernel<T, Width, Rows>>(config, s);
+    launch<gemm_skinny_strip_kernel<T, Width, Rows, Whole>>(config, s);
   if (splits.count > 1) add_parts(caller, splits);
 }
 
+template <class T, bool Dot, bool Whole>
+void run_in_vectors(const GemmArguments& caller, const Plan& plan) {
+  constexpr int width = vector_width<T>;
+  if (plan.g.M == 1) return launch_as<T, Dot, width, 1, Whole>(caller, plan);
+  if (plan.g.M <= 4) return launch_as<T, Dot, width, 4, Whole>(caller, plan);
+  launch_as<T, Dot, width, 8, Whole>(caller, plan);
+}
 template <class T, bool Dot>
 void run_as(const GemmArguments& caller, const Plan& plan, bool vectors) {
-  constexpr int width = vector_width<T>;
   if (!vectors) return launch_as<T, Dot, 1, 8>(caller, plan);
-  if (plan.g.M == 1) return launch_as<T, Dot, width, 1>(caller, plan);
-  if (plan.g.M <= 4) return launch_as<T, Dot, width, 4>(caller, plan);
-  launch_as<T, Dot, width, 8>(caller, plan);
+  if constexpr (Dot) {
+    if (plan.g.K % vector_width<T> == 0) return run_in_vectors<T, true, true>(caller, plan);
+    run_in_vectors<T, true, false>(caller, plan);
+  } else {
+    if (plan.g.N % (strip_across * vector_width<T>) == 0)
+      return run_in_vectors<T, false, true>(caller, plan);
+    run_in_vectors<T, false, false>(caller, plan);
+  }
 }
 
 bool along_k(const GemmArguments& g) {

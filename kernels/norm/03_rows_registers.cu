@@ -12,7 +12,7 @@
 namespace strata::gpu {
 namespace {
 
-template <class T, class Group, int Vectors>
+template <bool Whole, class T, class Group, int Vectors>
 __global__ void __launch_bounds__(Group::block_threads, 1)
     row_norm_registers_kernel(RowNormArgs args) {
   using C = Compute<T>;
@@ -21,11 +21,12 @@ __global__ void __launch_bounds__(Group::block_threads, 1)
   const C share = C(1) / static_cast<C>(n);
   for (int64_t row = Group::index(); row < args.rows; row += Group::count()) {
     const T* from = static_cast<const T*>(args.x) + row * n;
-    const int first = Group::rank() * W - phase_of(from);
+    T* to = static_cast<T*>(args.y) + row * n;
+    const int first = Group::rank() * W - (Whole ? 0 : phase_of(from));
     Chunk<T> x[Vectors];
 #pragma unroll
     for (int v = 0; v < Vectors; ++v)
-      x[v] = load_chunk(from, first + v * step, n, from_compute<T>(0));
+      x[v] = load_chunk<Whole>(from, first + v * step, n, from_compute<T>(0));
     C mean = 0;
     if (args.mean) {
 #pragma unroll
@@ -34,16 +35,23 @@ __global__ void __launch_bounds__(Group::block_threads, 1)
     }
     Sums<C, 2> sums{};
 #pragma unroll
-    for (int v = 0; v < Vectors; ++v) add_deviations(x[v], first + v * step, n, mean, sums);
+    for (int v = 0; v < Vectors; ++v)
+      add_deviations<T, Whole>(x[v], first + v * step, n, mean, sums);
     sums = Group::combine(sums, Add{});
     if (!args.mean) sums.value[0] = 0;
     const auto of = statistics_about(mean, sums, share, static_cast<C>(args.epsilon));
     if (Group::rank() == 0) write_statistics(args, row, of);
 #pragma unroll
     for (int v = 0; v < Vectors; ++v)
-      store_chunk(static_cast<T*>(args.y) + row * n, first + v * step, n,
-                  normalised<T>(args, x[v], first + v * step, n, of));
+      store_chunk<Whole>(to, first + v * step, n,
+                         normalised<T, Whole>(args, x[v], first + v * step, n, of));
   }
+}
+
+template <class T>
+bool is_whole(const RowNormArgs& args) {
+  return whole_chunks(static_cast<const T*>(args.x), args.channels) && aligned(args.y) &&
+         aligned(args.scale) && aligned(args.shift);
 }
 
 }  // namespace
@@ -56,8 +64,11 @@ bool row_norm_fits_registers(const RowNormArgs& args) {
 void row_norm_registers(const RowNormArgs& args) {
   visit_float(args.dtype, [&]<class T>(Type<T>) {
     with_register_row(chunks_of_row<T>(args.x, args.channels), [&]<class Group, int Vectors>() {
-      launch<row_norm_registers_kernel<T, Group, Vectors>>(register_row_launch<Group>(args.rows),
-                                                           args);
+      const LaunchConfig config = register_row_launch<Group>(args.rows);
+      if (is_whole<T>(args))
+        launch<row_norm_registers_kernel<true, T, Group, Vectors>>(config, args);
+      else
+        launch<row_norm_registers_kernel<false, T, Group, Vectors>>(config, args);
     });
   });
 }

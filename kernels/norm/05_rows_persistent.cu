@@ -41,14 +41,14 @@ __global__ void __launch_bounds__(Group::block_threads, 1)
     Chunk<T> x[Vectors], dy[Vectors];
 #pragma unroll
     for (int v = 0; v < Vectors; ++v) {
-      x[v] = load_chunk(x_row, first + v * step, n, zero);
-      dy[v] = load_chunk(dy_row, first + v * step, n, zero);
+      x[v] = load_chunk<true>(x_row, first + v * step, n, zero);
+      dy[v] = load_chunk<true>(dy_row, first + v * step, n, zero);
     }
     const auto of = saved_statistics<C>(args, row);
     Sums<C, 2> sums{};
 #pragma unroll
     for (int v = 0; v < Vectors; ++v) {
-      add_gradient_terms(args, x[v], dy[v], first + v * step, n, of.mean, sums);
+      add_gradient_terms<T, true>(args, x[v], dy[v], first + v * step, n, of.mean, sums);
 #pragma unroll
       for (int j = 0; j < W; ++j) {
         const C g = to_compute(dy[v][j]);
@@ -60,8 +60,9 @@ __global__ void __launch_bounds__(Group::block_threads, 1)
     sums = Group::combine(sums, Add{});
 #pragma unroll
     for (int v = 0; v < Vectors; ++v)
-      store_chunk(static_cast<T*>(args.dx) + row * n, first + v * step, n,
-                  input_gradient(args, x[v], dy[v], first + v * step, n, of, sums, share));
+      store_chunk<true>(
+          static_cast<T*>(args.dx) + row * n, first + v * step, n,
+          input_gradient<T, true>(args, x[v], dy[v], first + v * step, n, of, sums, share));
   }
   if (!partial) return;
   partial += int64_t{blockIdx.x} * 2 * n;
@@ -96,8 +97,9 @@ __global__ void __launch_bounds__(Group::block_threads, 1)
 
 bool row_norm_gradient_fits_registers(const RowNormGradientArgs& args) {
   return visit_float(args.dtype, [&]<class T>(Type<T>) {
-    return reinterpret_cast<uintptr_t>(args.x) % 16 == 0 && args.channels % vector_width<T> == 0 &&
-           chunks_of_row<T>(args.x, args.channels) <= 1024;
+    auto whole = [](const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; };
+    return whole(args.x) && whole(args.dy) && whole(args.dx) && whole(args.scale) &&
+           args.channels % vector_width<T> == 0 && chunks_of_row<T>(args.x, args.channels) <= 1024;
   });
 }
 
@@ -105,7 +107,7 @@ void row_norm_gradient_persistent(const RowNormGradientArgs& args) {
   const bool parameters = args.dscale || args.dshift;
   visit_float(args.dtype, [&]<class T>(Type<T>) {
     using C = Compute<T>;
-    with_register_row<1024>(
+    with_narrow_register_row(
         chunks_of_row<T>(args.x, args.channels), [&]<class Group, int Vectors>() {
           const unsigned wanted = divide_up(args.rows, Group::groups_per_block);
           const unsigned resident = static_cast<unsigned>(device().multiprocessors) *

@@ -28,12 +28,12 @@ DEVICE RowStatistics<C> statistics_about(C shift, const Sums<C, 2>& sums, C shar
 }
 
 // Sums of d and d^2 over the elements of a chunk that lie in the row.
-template <class T>
+template <class T, bool Whole = false>
 DEVICE void add_deviations(const Chunk<T>& x, int at, int n, Compute<T> shift,
                            Sums<Compute<T>, 2>& sums) {
 #pragma unroll
   for (int j = 0; j < vector_width<T>; ++j) {
-    const Compute<T> d = inside(at + j, n) ? to_compute(x[j]) - shift : Compute<T>(0);
+    const Compute<T> d = inside(Whole ? at : at + j, n) ? to_compute(x[j]) - shift : Compute<T>(0);
     sums.value[0] += d;
     sums.value[1] += d * d;
   }
@@ -54,7 +54,7 @@ DEVICE void write_statistics(const RowNormArgs& args, int64_t row, const RowStat
 }
 
 // y of a chunk.
-template <class T>
+template <class T, bool Whole = false>
 DEVICE Chunk<T> normalised(const RowNormArgs& args, const Chunk<T>& x, int at, int n,
                            const RowStatistics<Compute<T>>& of) {
   using C = Compute<T>;
@@ -63,12 +63,12 @@ DEVICE Chunk<T> normalised(const RowNormArgs& args, const Chunk<T>& x, int at, i
 #pragma unroll
   for (int j = 0; j < W; ++j) y[j] = (to_compute(x[j]) - of.mean) * of.inverse;
   if (args.scale) {
-    load_beside(static_cast<const C*>(args.scale), at, n, C(0), parameter);
+    load_beside<Whole>(static_cast<const C*>(args.scale), at, n, C(0), parameter);
 #pragma unroll
     for (int j = 0; j < W; ++j) y[j] *= parameter[j];
   }
   if (args.shift) {
-    load_beside(static_cast<const C*>(args.shift), at, n, C(0), parameter);
+    load_beside<Whole>(static_cast<const C*>(args.shift), at, n, C(0), parameter);
 #pragma unroll
     for (int j = 0; j < W; ++j) y[j] += parameter[j];
   }
@@ -85,7 +85,7 @@ DEVICE RowStatistics<C> saved_statistics(const RowNormGradientArgs& args, int64_
           static_cast<const C*>(args.inverse)[row]};
 }
 // u = dy scale and d = x - mean of a chunk.
-template <class T>
+template <class T, bool Whole = false>
 DEVICE void gradient_terms(const RowNormGradientArgs& args, const Chunk<T>& x, const Chunk<T>& dy,
                            int at, int n, Compute<T> mean, Compute<T> (&u)[vector_width<T>],
                            Compute<T> (&d)[vector_width<T>]) {
@@ -98,18 +98,18 @@ DEVICE void gradient_terms(const RowNormGradientArgs& args, const Chunk<T>& x, c
   }
   if (args.scale) {
     C scale[W];
-    load_beside(static_cast<const C*>(args.scale), at, n, C(0), scale);
+    load_beside<Whole>(static_cast<const C*>(args.scale), at, n, C(0), scale);
 #pragma unroll
     for (int j = 0; j < W; ++j) u[j] *= scale[j];
   }
 }
 // Sums of u and u d; dy of elements outside the row is 0.
-template <class T>
+template <class T, bool Whole = false>
 DEVICE void add_gradient_terms(const RowNormGradientArgs& args, const Chunk<T>& x,
                                const Chunk<T>& dy, int at, int n, Compute<T> mean,
                                Sums<Compute<T>, 2>& sums) {
   Compute<T> u[vector_width<T>], d[vector_width<T>];
-  gradient_terms(args, x, dy, at, n, mean, u, d);
+  gradient_terms<T, Whole>(args, x, dy, at, n, mean, u, d);
 #pragma unroll
   for (int j = 0; j < vector_width<T>; ++j) {
     sums.value[0] += u[j];
@@ -117,7 +117,7 @@ DEVICE void add_gradient_terms(const RowNormGradientArgs& args, const Chunk<T>& 
   }
 }
 // dx = (u - b - d c) inverse of a chunk, from the sums of its row; share = 1 / n.
-template <class T>
+template <class T, bool Whole = false>
 DEVICE Chunk<T> input_gradient(const RowNormGradientArgs& args, const Chunk<T>& x,
                                const Chunk<T>& dy, int at, int n,
                                const RowStatistics<Compute<T>>& of, const Sums<Compute<T>, 2>& sums,
@@ -126,7 +126,7 @@ DEVICE Chunk<T> input_gradient(const RowNormGradientArgs& args, const Chunk<T>& 
   const C b = args.mean ? sums.value[0] * share : C(0);
   const C c = sums.value[1] * share * of.inverse * of.inverse;
   C u[vector_width<T>], d[vector_width<T>];
-  gradient_terms(args, x, dy, at, n, of.mean, u, d);
+  gradient_terms<T, Whole>(args, x, dy, at, n, of.mean, u, d);
   Chunk<T> out;
 #pragma unroll
   for (int j = 0; j < vector_width<T>; ++j)

@@ -29,20 +29,41 @@ int64_t chunks_of_row(const void* x, int64_t n) {
 }
 
 DEVICE bool inside(int at, int n) { return static_cast<unsigned>(at) < static_cast<unsigned>(n); }
-DEVICE bool aligned(const void* address) { return reinterpret_cast<uintptr_t>(address) % 16 == 0; }
+__host__ __device__ inline bool aligned(const void* address) {
+  return reinterpret_cast<uintptr_t>(address) % 16 == 0;
+}
 
+// Whether every chunk lies in its row or outside: rows begin on 16 bytes and are whole chunks long.
+// Launchers ask, and kernels are templated on it: loads of whole chunks have no branch between
+// them, so that all are in flight before the first is waited for.
 template <class T>
+bool whole_chunks(const T* x, int64_t n) {
+  return reinterpret_cast<uintptr_t>(x) % 16 == 0 && n % vector_width<T> == 0;
+}
+
+template <bool Whole = false, class T>
 DEVICE Chunk<T> load_chunk(const T* row, int at, int n, T fill) {
   constexpr int W = vector_width<T>;
+  if constexpr (Whole) {
+    Chunk<T> chunk;
+#pragma unroll
+    for (int j = 0; j < W; ++j) chunk[j] = fill;
+    if (at < n) chunk = load_vector<W>(row + at);
+    return chunk;
+  }
   if (at >= 0 && at + W <= n && aligned(row + at)) return load_vector<W>(row + at);
   Chunk<T> chunk;
 #pragma unroll
   for (int j = 0; j < W; ++j) chunk[j] = inside(at + j, n) ? row[at + j] : fill;
   return chunk;
 }
-template <class T>
+template <bool Whole = false, class T>
 DEVICE void store_chunk(T* row, int at, int n, const Chunk<T>& chunk) {
   constexpr int W = vector_width<T>;
+  if constexpr (Whole) {
+    if (at < n) store_vector(row + at, chunk);
+    return;
+  }
   if (at >= 0 && at + W <= n && aligned(row + at)) {
     store_vector(row + at, chunk);
     return;
@@ -52,12 +73,12 @@ DEVICE void store_chunk(T* row, int at, int n, const Chunk<T>& chunk) {
     if (inside(at + j, n)) row[at + j] = chunk[j];
 }
 // W values of another type beside a chunk: parameters of the compute type.
-template <int W, class C>
+template <bool Whole = false, int W, class C>
 DEVICE void load_beside(const C* row, int at, int n, C fill, C (&values)[W]) {
   static_assert(W % vector_width<C> == 0);
 #pragma unroll
   for (int piece = 0; piece < W; piece += vector_width<C>) {
-    const Chunk<C> chunk = load_chunk(row, at + piece, n, fill);
+    const Chunk<C> chunk = load_chunk<Whole>(row, at + piece, n, fill);
 #pragma unroll
     for (int j = 0; j < vector_width<C>; ++j) values[piece + j] = chunk[j];
   }

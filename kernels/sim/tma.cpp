@@ -380,6 +380,14 @@ void tma_store(int rank, const TensorMap* map, const int* coordinates, const voi
                Site site) {
   const char* what = add ? "tma_reduce_add" : "tma_store";
   const Box box = make_box(rank, map, coordinates, false, what, site);
+  // Loads take them; an H200 called such a store an illegal instruction.
+  for (int axis = 0; axis < rank; ++axis)
+    if (coordinates[axis] < 0)
+      fail(
+          fmt::format("{}: the box begins at {} of axis {}; stores begin inside the tensor or past "
+                      "its end",
+                      what, coordinates[axis], axis),
+          site);
   if (add && size_of(map->dtype) == 1)
     fail(fmt::format("tma_reduce_add: the copy engine does not add {}", name_of(map->dtype)), site);
   check_tile(box, shared, what, site);

@@ -13,7 +13,7 @@
 namespace strata::gpu {
 namespace {
 
-template <class T, class Group, int Vectors>
+template <bool Whole, class T, class Group, int Vectors>
 __global__ void __launch_bounds__(Group::block_threads, 1)
     softmax_registers_kernel(const T* x, T* y, int64_t rows, int n, bool log) {
   using C = Compute<T>;
@@ -21,12 +21,12 @@ __global__ void __launch_bounds__(Group::block_threads, 1)
   const int step = Group::threads() * W;
   for (int64_t row = Group::index(); row < rows; row += Group::count()) {
     const T* from = x + row * n;
-    const int first = Group::rank() * W - phase_of(from);
+    const int first = Group::rank() * W - (Whole ? 0 : phase_of(from));
     C values[Vectors][W];
     C largest = -infinity<C>;
 #pragma unroll
     for (int v = 0; v < Vectors; ++v)
-      expand(load_chunk(from, first + v * step, n, minus_infinity<T>()), values[v]);
+      expand(load_chunk<Whole>(from, first + v * step, n, minus_infinity<T>()), values[v]);
 #pragma unroll
     for (int v = 0; v < Vectors; ++v)
 #pragma unroll
@@ -49,12 +49,12 @@ __global__ void __launch_bounds__(Group::block_threads, 1)
 #pragma unroll
       for (int j = 0; j < W; ++j)
         chunk[j] = from_compute<T>(log ? values[v][j] - log_sum : values[v][j] * factor);
-      store_chunk(y + row * n, first + v * step, n, chunk);
+      store_chunk<Whole>(y + row * n, first + v * step, n, chunk);
     }
   }
 }
 
-template <class T, class Group, int Vectors>
+template <bool Whole, class T, class Group, int Vectors>
 __global__ void __launch_bounds__(Group::block_threads, 1)
     softmax_gradient_registers_kernel(const T* y, const T* dy, T* dx, int64_t rows, int n,
                                       bool log) {
@@ -63,12 +63,12 @@ __global__ void __launch_bounds__(Group::block_threads, 1)
   const int step = Group::threads() * W;
   for (int64_t row = Group::index(); row < rows; row += Group::count()) {
     const T *p = y + row * n, *g = dy + row * n;
-    const int first = Group::rank() * W - phase_of(p);
+    const int first = Group::rank() * W - (Whole ? 0 : phase_of(p));
     Chunk<T> a[Vectors], b[Vectors];
 #pragma unroll
     for (int v = 0; v < Vectors; ++v) {
-      a[v] = load_chunk(p, first + v * step, n, from_compute<T>(0));
-      b[v] = load_chunk(g, first + v * step, n, from_compute<T>(0));
+      a[v] = load_chunk<Whole>(p, first + v * step, n, from_compute<T>(0));
+      b[v] = load_chunk<Whole>(g, first + v * step, n, from_compute<T>(0));
     }
     C sum = 0;
 #pragma unroll
@@ -84,7 +84,7 @@ __global__ void __launch_bounds__(Group::block_threads, 1)
         const C value = to_compute(a[v][j]), d = to_compute(b[v][j]);
         b[v][j] = from_compute<T>(log ? d - exponential<T>(value) * sum : value * (d - sum));
       }
-      store_chunk(dx + row * n, first + v * step, n, b[v]);
+      store_chunk<Whole>(dx + row * n, first + v * step, n, b[v]);
     }
   }
 }
@@ -101,19 +101,29 @@ bool softmax_fits_registers(const SoftmaxArgs& args) {
 void softmax_registers(const SoftmaxArgs& args) {
   visit_float(args.dtype, [&]<class T>(Type<T>) {
     with_register_row(chunks_of_row<T>(args.x, args.size), [&]<class Group, int Vectors>() {
-      launch<softmax_registers_kernel<T, Group, Vectors>>(
-          register_row_launch<Group>(args.outer), static_cast<const T*>(args.x),
-          static_cast<T*>(args.y), args.outer, static_cast<int>(args.size), args.log);
+      auto run = [&]<bool Whole>() {
+        launch<softmax_registers_kernel<Whole, T, Group, Vectors>>(
+            register_row_launch<Group>(args.outer), static_cast<const T*>(args.x),
+            static_cast<T*>(args.y), args.outer, static_cast<int>(args.size), args.log);
+      };
+      whole_chunks(static_cast<const T*>(args.x), args.size) && aligned(args.y)
+          ? run.template operator()<true>()
+          : run.template operator()<false>();
     });
   });
 }
 void softmax_gradient_registers(const SoftmaxGradientArgs& args) {
   visit_float(args.dtype, [&]<class T>(Type<T>) {
     with_register_row(chunks_of_row<T>(args.y, args.size), [&]<class Group, int Vectors>() {
-      launch<softmax_gradient_registers_kernel<T, Group, Vectors>>(
-          register_row_launch<Group>(args.outer), static_cast<const T*>(args.y),
-          static_cast<const T*>(args.dy), static_cast<T*>(args.dx), args.outer,
-          static_cast<int>(args.size), args.log);
+      auto run = [&]<bool Whole>() {
+        launch<softmax_gradient_registers_kernel<Whole, T, Group, Vectors>>(
+            register_row_launch<Group>(args.outer), static_cast<const T*>(args.y),
+            static_cast<const T*>(args.dy), static_cast<T*>(args.dx), args.outer,
+            static_cast<int>(args.size), args.log);
+      };
+      whole_chunks(static_cast<const T*>(args.y), args.size) && aligned(args.dy) && aligned(args.dx)
+          ? run.template operator()<true>()
+          : run.template operator()<false>();
     });
   });
 }

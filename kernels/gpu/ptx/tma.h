@@ -89,7 +89,7 @@ DEVICE void tma_load_im2col_multicast(void* shared, const TensorMap* map,
   SIM(sim::tma_load_im2col(shared, map, coordinates, offsets, barrier, blocks, SIM_HERE);)
 }
 
-// ---- stores: complete by groups, see bulk_commit ----
+// ---- stores: complete by groups, see bulk_commit; no coordinate is negative ----
 
 template <int Rank>
 DEVICE void tma_store(const TensorMap* map, const int (&coordinates)[Rank],

@@ -38,10 +38,11 @@ TEST(ConvLauncher, ChoosesByShapeTypeAndDevice) {
   EXPECT_EQ(chosen(single), "winograd");
   EXPECT_EQ(chosen(single, Pass::input_gradient), "winograd");
   EXPECT_EQ(chosen(single, Pass::weight_gradient), "02_implicit_gemm");
-  EXPECT_EQ(chosen(pointwise), "02_implicit_gemm");
+  EXPECT_EQ(chosen(pointwise), "pointwise");
+  EXPECT_EQ(chosen(pointwise, Pass::weight_gradient), "pointwise");
   gpu::allow_tf32(true);
   EXPECT_EQ(chosen(single), "03_tensor_core");
-  EXPECT_EQ(chosen(pointwise), "03_tensor_core");
+  EXPECT_EQ(chosen(pointwise), "pointwise");
   gpu::allow_tf32(false);
   EXPECT_EQ(chosen(shape_of(DType::f64, {8, 14, 14, 256}, {256, 3, 3}, same)), "02_implicit_gemm");
   EXPECT_EQ(chosen(shape_of(DType::bf16, {8, 14, 14, 36}, {36, 3, 3}, same)), "02_implicit_gemm");

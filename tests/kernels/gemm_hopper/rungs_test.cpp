@@ -16,11 +16,12 @@ gpu::DeviceInfo small_h100(int multiprocessors = 2) {
   return info;
 }
 
-// The rungs that multiply bf16 and f16.
+// The rungs that multiply bf16 and f16, whole.
 std::vector<GemmRung> rungs_16_bit() {
   std::vector<GemmRung> rungs;
   for (const GemmRung& rung : hopper_gemm_rungs())
-    if (std::string(rung.name) != "17_tf32") rungs.push_back(rung);
+    if (rung.run != gemm_ladder::tf32_tma_store.run && rung.run != gemm_ladder::hopper_split_k.run)
+      rungs.push_back(rung);
   return rungs;
 }
 
@@ -40,6 +41,35 @@ TEST_F(HopperGemm, EveryRungIsExactUnderEverySchedule) {
   TestProduct<bf16> product({.M = 136, .N = 264, .K = 200});
   for (const GemmRung& rung : rungs_16_bit())
     test::for_each_schedule([&] { expect_exact(rung, product); });
+}
+
+// Few tiles and a long K, on a whole H100: parts of K, whose sums are added in order.
+TEST_F(HopperGemm, PartsOfKAreExact) {
+  test::Pretend pretend(h100());
+  const GemmRung& rung = gemm_ladder::hopper_split_k;
+  for (Along a : {Along::k, Along::rows})
+    for (Along b : {Along::k, Along::rows}) {
+      TestProduct<bf16> brains({.M = 136, .N = 40, .K = 2048, .a = a, .b = b});
+      test::for_each_schedule([&] { expect_exact(rung, brains); }, 1);
+    }
+  TestProduct<f16> halves({.M = 8, .N = 264, .K = 2048});
+  expect_exact(rung, halves);
+  GemmArguments g = halves.arguments;
+  g.K = 2056;
+  EXPECT_FALSE(rung.supports(g)) << "no whole steps";
+  g.K = 128;
+  EXPECT_FALSE(rung.supports(g)) << "too short to be worth it";
+}
+
+// 128 columns a tile, as for products that would leave half of the wider tile empty.
+TEST_F(HopperGemm, NarrowTilesAreExact) {
+  test::Pretend pretend(h100());
+  TestProduct<bf16> narrow({.M = 264, .N = 120, .K = 136});
+  test::for_each_schedule([&] { expect_exact(gemm_ladder::tma_store, narrow); }, 2);
+  for (Along b : {Along::k, Along::rows}) {
+    TestProduct<f16> halves({.M = 136, .N = 72, .K = 72, .a = Along::rows, .b = b});
+    expect_exact(gemm_ladder::tma_store, halves);
+  }
 }
 
 TEST_F(HopperGemm, BothOrdersOfBothOperands) {
@@ -207,7 +237,9 @@ TEST_F(HopperGemm, ChoosesByShapeAndAlignment) {
     const GemmRung* rung = hopper_choice(g);
     return std::string(rung ? rung->name : "none");
   };
-  EXPECT_EQ(choice(), "11_warp_specialised");
+  EXPECT_EQ(choice(), "16_tma_store");
+  g.M = 768, g.N = 768, g.K = 8192, g.a_row = 8192, g.b_column = 8192;
+  EXPECT_EQ(choice(), "18_hopper_split_k") << "18 tiles, K of 128 steps";
   g.M = 8192, g.N = 8192, g.K = 64, g.a_row = 64, g.b_column = 64;
   EXPECT_EQ(choice(), "16_tma_store");
   g.N = 8190;

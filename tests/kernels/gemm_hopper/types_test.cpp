@@ -83,9 +83,9 @@ TEST_F(HopperTypes, Fp8OfRandomNumbersAgainstFloat64) {
   std::vector<double> scaled;
   for (double sum : product.sums) scaled.push_back(0.5 * sum);
   // The hardware aligns the products of an instruction to the largest and keeps 13 bits below it.
-  test::expect_within(
-      product.c.host(), scaled,
-      [&](size_t i) { return 0x1p-13 * product.magnitudes[i] + 1e-6 * std::abs(scaled[i]); });
+  test::expect_within(product.c.host(), scaled, [&](size_t i) {
+    return 0x1p-13 * product.magnitudes[i] + 1e-6 * std::abs(scaled[i]);
+  });
 }
 
 TEST_F(HopperTypes, Fp8SaysWhatItNeeds) {

@@ -184,7 +184,7 @@ TEST(RowNormRows, ManyRowsStayWithTheirBlocks) {
 
 TEST(RowNormLauncher, PicksByShapeAndArchitecture) {
   if (!gpu::simulated()) GTEST_SKIP() << "needs a device that can be pretended";
-  static float place[1] = {};
+  alignas(16) static float place[4] = {};
   auto forward = [&](DType dtype, int64_t n) {
     return std::string(
         gpu::pick_row_norm({nullptr, nullptr, nullptr, nullptr, place, place, 4, n, 1e-5, dtype})

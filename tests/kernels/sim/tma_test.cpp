@@ -139,7 +139,8 @@ TEST(Tma, LoadsBoxesOfEveryRankAndSwizzle) {
 
 TEST(Tma, StoresWhatLiesInsideTheTensor) {
   for_each_schedule([] {
-    for_each_tensor(6, [](Tensor& t, const Bytes& memory, const Coordinates& at) {
+    for_each_tensor(6, [](Tensor& t, const Bytes& memory, Coordinates at) {
+      for (int& place : at) place = std::abs(place);  // stores do not begin before the tensor
       DeviceBuffer<unsigned char> device(memory);
       t.base = device.data();
       const size_t size = size_of(t.dtype);
@@ -168,7 +169,7 @@ void check_reduce(DType dtype) {
            .sizes = {36, 20},
            .strides = {0, 40},
            .box = {32, 8}};
-  const Coordinates at = {8, -3};
+  const Coordinates at = {8, 15};
   probe_store(t, at, true, static_cast<unsigned>(added.size() * sizeof(T)),
               reinterpret_cast<unsigned char*>(tile.data()));
   std::vector<T> expected = memory;
@@ -369,6 +370,15 @@ __global__ void store_without_wait(const __grid_constant__ TensorMap map) {
   gpu::tma_store<2>(&map, at, gpu::dynamic_shared<unsigned char>());
   gpu::bulk_commit();
 }
+__global__ void box_before_the_tensor(const __grid_constant__ TensorMap map) {
+  const int at[2] = {0, -1};
+  gpu::tma_store<2>(&map, at, gpu::dynamic_shared<unsigned char>());
+}
+__global__ void load_between_chunks(const __grid_constant__ TensorMap map) {
+  auto& barrier = gpu::block_shared<uint64_t>();
+  const int at[2] = {-3, 0};
+  gpu::tma_load<2>(gpu::dynamic_shared<unsigned char>(), &map, at, &barrier);
+}
 __global__ void store_without_commit(const __grid_constant__ TensorMap map) {
   const int at[2] = {0, 0};
   gpu::tma_store<2>(&map, at, gpu::dynamic_shared<unsigned char>());
@@ -406,6 +416,10 @@ TEST(Tma, MisuseIsExplained) {
                                               good);
       },
       "mask 0x6 of blocks, of a cluster of 2");
+  expect_error([&] { gpu::launch<box_before_the_tensor>(one, good); },
+               "the box begins at -1 of axis 1; stores begin inside");
+  expect_error([&] { gpu::launch<load_between_chunks>(one, good); },
+               "begins at element -3 of axis 0, -6 bytes from the tensor's edge");
   expect_error([&] { gpu::launch<store_without_wait>(one, good); }, "bulk_wait_read<0>");
   expect_error([&] { gpu::launch<store_without_commit>(one, good); }, "bulk_commit");
   expect_error([&] { gpu::launch<odd_bulk_copy>(one, reinterpret_cast<float*>(device.data())); },
