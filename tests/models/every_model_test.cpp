@@ -32,6 +32,10 @@ class EveryModel : public testing::TestWithParam<size_t> {
     state.optimizer = &optimizer;
     return state;
   }
+  // Parameters that forward() does not use: CLIP's is the image tower alone.
+  bool stands_aside(const std::string& parameter) const {
+    return entry().name == "clip" && !parameter.starts_with("image.");
+  }
   Tensor example(uint64_t seed) const {
     Generator generator(seed);
     return entry().example(options(), 2, generator);
@@ -74,8 +78,10 @@ TEST_P(EveryModel, TrainsAndGoesOnToTheSameBits) {
     return copy;
   }();
   step(*straight, a, 1);
-  for (auto& [name, tensor] : straight->named_parameters())
+  for (auto& [name, tensor] : straight->named_parameters()) {
+    if (stands_aside(name)) continue;
     EXPECT_NE(values(tensor), values(before.at(name))) << name << " does not take part";
+  }
   io::save_checkpoint(path, parts(*straight, a));
   step(*straight, a, 2);
 

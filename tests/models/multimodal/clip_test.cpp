@@ -11,10 +11,11 @@ namespace strata::test {
 namespace {
 
 ClipOptions tiny(bool vit) {
-  ClipOptions options{.channels = 2,
-                      .image_size = 8,
-                      .embedding = 5,
-                      .text = {.vocabulary = 11, .context = 6, .width = 8, .layers = 2, .heads = 2}};
+  ClipOptions options{
+      .channels = 2,
+      .image_size = 8,
+      .embedding = 5,
+      .text = {.vocabulary = 11, .context = 6, .width = 8, .layers = 2, .heads = 2}};
   if (vit)
     options.image = ClipVitOptions{.patch = 4, .width = 8, .layers = 2, .heads = 2};
   else
