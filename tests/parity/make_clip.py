@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Makes tests/parity/fixtures/clip_{vit,resnet}.npz with PyTorch, as make_fixtures.py (run with the
-system's python3): small CLIPs with either image tower, written after OpenAI's model.py with the
-names of models/multimodal/clip.h; weights, two batches of images and texts, the gradients of the
-first step, the loss of 20 steps, and the embeddings and buffers after them.
+"""Makes tests/parity/fixtures/clip_{vit,resnet}.npz with PyTorch (2.15 for those here): small CLIPs
+with either image tower, written after OpenAI's model.py with the names of models/multimodal/clip.h;
+weights, two batches of images and texts, the gradients of the first step, the loss of 20 steps, and
+the embeddings and buffers after them.
 
 Members: weight/NAME, gradient/NAME, buffer/NAME, images [2, N, H, W, C], tokens [2, N, T],
 losses [20], image_embeddings and text_embeddings (of batch 0, after the last step, in evaluation).
