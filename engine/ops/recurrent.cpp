@@ -4,6 +4,7 @@
 #include "engine/ops.h"
 #include "engine/ops/detail/check.h"
 #include "engine/ops/detail/kernel_inputs.h"
+#include "engine/ops/detail/plain_recurrence.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/recurrent/recurrent.h"
 
@@ -49,6 +50,8 @@ struct Operands {
     on(device, op, at, cpu::gemm, gpu::gemm, g);
   }
   Tensor make(const Dims& shape) const { return empty(shape, compute, device); }
+  // 4 H a row and step for the gradient; undefined where nothing is recorded.
+  Tensor make_kept() const { return grad_enabled() ? make({N, T, 4 * H}) : Tensor(); }
 
  private:
   void check(const Tensor& x_gates, const Tensor& w, const Tensor& b, const Tensor& first_hidden,
@@ -83,8 +86,9 @@ struct Operands {
 void* at_step(const Tensor& sequence, int64_t t) {
   return static_cast<char*>(sequence.raw()) + t * sequence.size(2) * size_of(sequence.dtype());
 }
-// Step t of a dense [N, T, C]; and a dense [N, C].
+// Step t of a dense [N, T, C], if it is there; and a dense [N, C].
 Rows rows(const Tensor& sequence, int64_t t) {
+  if (!sequence.defined()) return {};
   return {at_step(sequence, t), sequence.size(1) * sequence.size(2)};
 }
 Rows rows(const Tensor& matrix) { return {matrix.raw(), matrix.size(1)}; }
@@ -115,68 +119,6 @@ Gradients zero_gradients(const Saved& s, int inputs) {
   for (int i = 0; i < inputs; ++i)
     if (s.needs(i)) gradients[static_cast<size_t>(i)] = zeros_like(s[i]);
   return gradients;
-}
-
-using Plain = Tensor (*)(const std::vector<Tensor>& inputs);
-
-// The gradient by way of plain ops, which has derivatives of its own. Each operand gets a node of
-// its own, so that what one operand owes to another stays out of it.
-Gradients plain_gradient(Plain plain, const Tensor& g, const Saved& s, int inputs) {
-  std::vector<Tensor> own, wanted;
-  for (int i = 0; i < inputs; ++i) {
-    Tensor operand = s[i];
-    if (operand.defined()) operand = operand.to(g.dtype());
-    own.push_back(s.needs(i) ? operand * 1.0 : operand);
-    if (s.needs(i)) wanted.push_back(own.back());
-  }
-  std::vector<Tensor> found =
-      grad({plain(own)}, wanted, {g}, {.create_graph = true, .allow_unused = true});
-  Gradients gradients(static_cast<size_t>(inputs));
-  for (size_t i = 0, next = 0; i < gradients.size(); ++i)
-    if (s.needs(static_cast<int>(i))) gradients[i] = found[next++];
-  return gradients;
-}
-
-// Gate number i of [N, G H].
-Tensor gate(const Tensor& gates, int64_t i, int64_t H) {
-  return gates.slice(1, i * H, (i + 1) * H);
-}
-Tensor first_state(const Tensor& state, const Tensor& x, int64_t H) {
-  return state.defined() ? state : zeros({x.size(0), H}, x.dtype(), x.device());
-}
-
-Tensor plain_rnn(const std::vector<Tensor>& in) {
-  Tensor h = first_state(in[3], in[0], in[1].size(1));
-  std::vector<Tensor> states;
-  for (int64_t t = 0; t < in[0].size(1); ++t)
-    states.push_back(h = tanh(in[0].select(1, t) + linear(h, in[1], in[2])));
-  return stack(states, 1);
-}
-
-Tensor plain_lstm(const std::vector<Tensor>& in) {
-  const int64_t H = in[1].size(1);
-  Tensor h = first_state(in[3], in[0], H), c = first_state(in[4], in[0], H);
-  std::vector<Tensor> hidden, cell;
-  for (int64_t t = 0; t < in[0].size(1); ++t) {
-    Tensor gates = in[0].select(1, t) + linear(h, in[1], in[2]);
-    c = sigmoid(gate(gates, 1, H)) * c + sigmoid(gate(gates, 0, H)) * tanh(gate(gates, 2, H));
-    h = sigmoid(gate(gates, 3, H)) * tanh(c);
-    hidden.push_back(h), cell.push_back(c);
-  }
-  return stack({stack(hidden, 1), stack(cell, 1)});
-}
-
-Tensor plain_gru(const std::vector<Tensor>& in) {
-  const int64_t H = in[1].size(1);
-  Tensor h = first_state(in[3], in[0], H);
-  std::vector<Tensor> states;
-  for (int64_t t = 0; t < in[0].size(1); ++t) {
-    Tensor x = in[0].select(1, t), y = linear(h, in[1], in[2]);
-    Tensor both = sigmoid(x.slice(1, 0, 2 * H) + y.slice(1, 0, 2 * H)), z = gate(both, 1, H);
-    Tensor n = tanh(gate(x, 2, H) + gate(both, 0, H) * gate(y, 2, H));
-    states.push_back(h = n + z * (h - n));
-  }
-  return stack(states, 1);
 }
 
 Gradients rnn_gradient(const Tensor& g, const Saved& s) {
@@ -244,7 +186,7 @@ Gradients gru_gradient(const Tensor& g, const Saved& s) {
 }
 
 // The vjp of an op with `inputs` operands.
-Vjp vjp_of(Gradients (*fused)(const Tensor&, const Saved&), Plain plain, int inputs) {
+Vjp vjp_of(Gradients (*fused)(const Tensor&, const Saved&), PlainRecurrence plain, int inputs) {
   return [=](const Tensor& g, const Saved& s) {
     if (g.numel() == 0) return zero_gradients(s, inputs);
     return grad_enabled() ? plain_gradient(plain, g, s, inputs) : fused(g, s);
@@ -279,7 +221,7 @@ LstmStates lstm(const Tensor& x_gates, const Tensor& weight, const Tensor& bias,
     return {both.select(0, 0), both.select(0, 1)};
   }
   Tensor both = o.make({2, o.N, o.T, o.H}), h_part = o.make({o.N, 4 * o.H});
-  Tensor kept = o.make({o.N, o.T, 4 * o.H});
+  Tensor kept = o.make_kept();
   const Tensor hiddens = both.select(0, 0), cells = both.select(0, 1);
   for (int64_t t = 0; t < o.T; ++t) {
     const Rows last = before(hiddens, o.hidden, t);
@@ -306,7 +248,7 @@ Tensor gru(const Tensor& x_gates, const Tensor& weight, const Tensor& bias, cons
   Operands o("gru", 3, x_gates, weight, bias, hidden, {}, at);
   if (run_plain(o)) return plain_gru({x_gates, weight, bias, hidden});
   Tensor states = o.make({o.N, o.T, o.H}), h_part = o.make({o.N, 3 * o.H});
-  Tensor kept = o.make({o.N, o.T, 4 * o.H});
+  Tensor kept = o.make_kept();
   for (int64_t t = 0; t < o.T; ++t) {
     const Rows last = before(states, o.hidden, t);
     o.product(last.data, last.stride, h_part);

@@ -104,6 +104,21 @@ TEST_P(RecurrentLayers, ReverseIsForwardOnTheTurnedSequence) {
   EXPECT_EQ(values((*both)(x).slice(2, 3, 6)), values(flip((*one)(flip(x, {1})), {1})));
 }
 
+// First states that depend on what the gates depend on: the path of plain ops must not count their
+// common part twice.
+TEST_P(RecurrentLayers, HaveOneGradientOnBothPaths) {
+  auto layer = f64({.layers = 2});
+  Tensor x = random({2, 4, 4}).set_requires_grad(), weights = random({2, 4, 3}, 3);
+  const auto loss = [&] {
+    Tensor first = tanh(stack({x.slice(2, 0, 3).select(1, 0), x.slice(2, 1, 4).select(1, 1)}));
+    return sum(square((*layer)(x, {.hidden = first, .cell = {}}).output) * weights);
+  };
+  const std::vector<double> fused = values(grad(loss(), x));
+  expect_near(values(grad(loss(), x, {.create_graph = true})), fused);
+  PlainOps plain;
+  expect_near(values(grad(loss(), x)), fused);
+}
+
 TEST_P(RecurrentLayers, ShowTheirStatesByName) {
   auto layer = f64({.layers = 2, .bidirectional = true, .dropout = 0.5});
   layer->eval();
