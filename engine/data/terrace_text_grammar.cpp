@@ -171,22 +171,33 @@ std::vector<AnalogySection> planted_analogies() {
         if (a != c) all.questions.push_back({text(a), text(b), text(c), text(d)});
     return all;
   };
-  Pairs of_nouns, of_verbs, of_sexes;
-  for (int s = 0; s < settings; ++s)
+  Pairs men, women, animals, properties, transitive, intransitive, sexes;
+  for (int s = 0; s < settings; ++s) {
     for (int i = 0; i < 16; ++i) {
       const Noun noun = i < 8 ? actor(s, i) : stage_property(s, i - 8);
-      of_nouns.emplace_back(word_of(noun, Number::singular), word_of(noun, Number::plural));
+      (i >= 8       ? properties
+       : i >= 4     ? animals
+       : noun.woman ? women
+                    : men)
+          .emplace_back(word_of(noun, Number::singular), word_of(noun, Number::plural));
     }
-  for (int f = 0; f < fields; ++f)
-    for (int i = 0; i < 6; ++i)
-      of_verbs.emplace_back(verb(f, i, Number::singular), verb(f, i, Number::plural));
-  for (int s = 0; s < settings; ++s)
     for (int pair = 0; pair < 2; ++pair)
-      of_sexes.emplace_back(word_of(actor(s, 2 * pair), Number::singular),
-                            word_of(actor(s, 2 * pair + 1), Number::singular));
-  std::vector<AnalogySection> all = {section("number of nouns", of_nouns),
-                                     section("number of verbs", of_verbs),
-                                     section("man and woman", of_sexes)};
+      sexes.emplace_back(word_of(actor(s, 2 * pair), Number::singular),
+                         word_of(actor(s, 2 * pair + 1), Number::singular));
+  }
+  for (int f = 0; f < fields; ++f)
+    for (int i = 0; i < transitive_verbs + intransitive_verbs; ++i)
+      (i < transitive_verbs ? transitive : intransitive)
+          .emplace_back(verb(f, i, Number::singular), verb(f, i, Number::plural));
+  std::vector<AnalogySection> all = {
+      section("number of men", men),
+      section("number of women", women),
+      section("number of animals", animals),
+      section("number of places and things", properties),
+      section("number of transitive verbs", transitive),
+      section("number of intransitive verbs", intransitive),
+      section("man and woman", sexes),
+  };
   AnalogySection between{"settings", {}};
   for (int s = 0; s < settings; ++s) {
     Pairs moved;

@@ -126,8 +126,9 @@ inline constexpr int adverbs = 4, prepositions = 4;
 // "he", "himself" and so on; the number of who is meant decides, then person or not, then sex.
 int pronoun(const Noun& noun, Number number, bool reflexive);
 
-// The analogies that were planted, by relation: number of nouns, number of verbs, man and woman,
-// settings (hound : goat :: falcon : hen).
+// The analogies that were planted, by relation: number of nouns and of verbs, man and woman,
+// setting (hound : goat :: falcon : hen). Both pairs of a question play the same part in the
+// grammar: a king becomes kings as "he" becomes "they", a queen queens as "she" does.
 std::vector<AnalogySection> planted_analogies();
 
 }  // namespace strata::terrace_text

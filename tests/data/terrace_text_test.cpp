@@ -279,8 +279,12 @@ TEST(TerraceText, AnalogiesArePlanted) {
     for (auto& question : section.questions)
       for (auto& word : question) word_number(word);
   }
-  EXPECT_EQ(sizes, (std::map<std::string, size_t>{{"number of nouns", 64 * 63},
-                                                  {"number of verbs", 24 * 23},
+  EXPECT_EQ(sizes, (std::map<std::string, size_t>{{"number of men", 8 * 7},
+                                                  {"number of women", 8 * 7},
+                                                  {"number of animals", 16 * 15},
+                                                  {"number of places and things", 32 * 31},
+                                                  {"number of transitive verbs", 16 * 15},
+                                                  {"number of intransitive verbs", 8 * 7},
                                                   {"man and woman", 8 * 7},
                                                   {"settings", 4 * 16 * 15}}));
 }

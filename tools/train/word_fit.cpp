@@ -62,7 +62,7 @@ class GloveFit : public WordFit {
  public:
   GloveFit(const Corpus& corpus, json options, uint64_t seed)
       : cells_(count_cooccurrences(corpus, take(options, "window", 10))),
-        batch_(take(options, "batch", int64_t{4096})),
+        batch_(take(options, "batch", int64_t{512})),
         seed_(seed),
         model_(make<Glove>("glove", corpus, std::move(options))) {}
   Model& model() override { return *model_; }

@@ -18,13 +18,13 @@ struct Words {
   std::vector<AnalogySection> questions;
 };
 
-// 30,000 passages of terrace-text, about 1.1 million words; windows do not leave a passage.
-Words generated_words(uint64_t seed) {
+// Passages of terrace-text; windows do not leave a passage.
+Words generated_words(uint64_t seed, int64_t passages) {
   Words all;
   for (const terrace_text::Word& word : terrace_text::words())
     all.corpus.words.push_back(word.text);
   all.corpus.counts.assign(all.corpus.words.size(), 0);
-  for (int word : TerraceText(seed).stream(0, 30000)) {
+  for (int word : TerraceText(seed).stream(0, passages)) {
     const bool begins = word == terrace_text::begin_word;
     all.corpus.tokens.push_back(begins ? Corpus::boundary : word);
     if (!begins) ++all.corpus.counts[static_cast<size_t>(word)];
@@ -58,8 +58,9 @@ class WordVectorTask : public Task {
   WordVectorTask(std::string method, int64_t passes, const TaskOptions& o)
       : options_(o),
         method_(std::move(method)),
-        words_(o.data.empty() ? generated_words(o.seed) : words_of_files(o.data)),
-        fit_(make_word_fit(method_, words_.corpus, o.model, o.seed)),
+        words_(o.data.empty() ? generated_words(o.seed, passages_of(o)) : words_of_files(o.data)),
+        fit_options_(options_of_fit(o)),
+        fit_(make_word_fit(method_, words_.corpus, fit_options_, o.seed)),
         steps_(o.steps.value_or(passes * fit_->steps_a_pass())) {}
 
   Model& model() override { return fit_->model(); }
@@ -108,6 +109,18 @@ class WordVectorTask : public Task {
   }
 
  private:
+  // In generated sentences what tells the number of a noun stands next to it.
+  static nlohmann::json options_of_fit(const TaskOptions& o) {
+    nlohmann::json options = nlohmann::json::object();
+    if (o.data.empty()) options["window"] = 2;
+    if (!o.model.is_null()) options.update(o.model);
+    options.erase("passages");
+    return options;
+  }
+  // 30,000 are about a million words.
+  static int64_t passages_of(const TaskOptions& o) {
+    return o.model.is_null() ? 30000 : o.model.value("passages", int64_t{30000});
+  }
   std::unique_ptr<AdaGrad> adagrad(WordFit& fit) const {
     return std::make_unique<AdaGrad>(fit.model().named_parameters(),
                                      options_.learning_rate.value_or(0.05));
@@ -121,7 +134,7 @@ class WordVectorTask : public Task {
     Corpus shuffled = words_.corpus;
     shuffle_tokens(shuffled, options_.seed);
     const std::unique_ptr<WordFit> fit =
-        make_word_fit(method_, shuffled, options_.model, options_.seed);
+        make_word_fit(method_, shuffled, fit_options_, options_.seed);
     const std::unique_ptr<AdaGrad> optimizer = adagrad(*fit);
     Scheduler scheduler(*optimizer, schedule());
     for (int64_t step = 0; step < steps_; ++step) {
@@ -149,14 +162,17 @@ class WordVectorTask : public Task {
   TaskOptions options_;
   std::string method_;
   Words words_;
+  nlohmann::json fit_options_;
   std::unique_ptr<WordFit> fit_;
   int64_t steps_;
   std::vector<AnalogyScore> scores_;
 };
 
-TaskEntry entry(const char* method, const char* about, int64_t passes) {
-  return {method, about, "", [method, passes](const TaskOptions& o) {
-            return std::make_unique<WordVectorTask>(method, passes, o);
+// Passes over the generated words, and over those of a file, which are likely to be fewer.
+TaskEntry entry(const char* method, const char* about, int64_t passes, int64_t passes_of_file) {
+  return {method, about, "", [=](const TaskOptions& o) {
+            return std::make_unique<WordVectorTask>(method,
+                                                    o.data.empty() ? passes : passes_of_file, o);
           }};
 }
 
@@ -164,9 +180,9 @@ TaskEntry entry(const char* method, const char* about, int64_t passes) {
 
 std::vector<TaskEntry> words_tasks() {
   return {
-      entry("skipgram", "word2vec on terrace-text or --data TEXT[:QUESTIONS], by analogies", 3),
-      entry("cbow", "word2vec the other way round, likewise", 3),
-      entry("glove", "GloVe on terrace-text or --data TEXT[:QUESTIONS], by analogies", 60),
+      entry("skipgram", "word2vec on terrace-text or --data TEXT[:QUESTIONS], by analogies", 3, 20),
+      entry("cbow", "word2vec the other way round, likewise", 3, 20),
+      entry("glove", "GloVe on terrace-text or --data TEXT[:QUESTIONS], by analogies", 200, 15),
   };
 }
 
