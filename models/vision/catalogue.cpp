@@ -3,9 +3,11 @@
 #include "models/vision/alexnet.h"
 #include "models/vision/cifar_resnet.h"
 #include "models/vision/convnet.h"
+#include "models/vision/detector.h"
 #include "models/vision/lenet.h"
 #include "models/vision/mlp.h"
 #include "models/vision/resnet.h"
+#include "models/vision/unet.h"
 #include "models/vision/vgg.h"
 #include "models/vision/vit.h"
 
@@ -176,6 +178,29 @@ ModelEntry vit(const char* name, VitOptions sizes) {
                            : image_model(name, about, more, tiny, make);
 }
 
+ModelEntry unet() {
+  auto make = [](const json& o) {
+    return std::make_unique<UNet>(UNetOptions{.channels = o.at("channels"),
+                                              .classes = o.at("classes"),
+                                              .width = o.at("base_width"),
+                                              .depth = o.at("depth")});
+  };
+  return image_model("unet", "U-Net: a class for every pixel",
+                     {{"classes", 5}, {"base_width", 16}, {"depth", 3}},
+                     {{"base_width", 4}, {"height", 8}, {"width", 8}}, make);
+}
+
+ModelEntry detector() {
+  auto make = [](const json& o) {
+    return std::make_unique<Detector>(DetectorOptions{.channels = o.at("channels"),
+                                                      .classes = o.at("classes"),
+                                                      .width = o.at("base_width")});
+  };
+  return image_model("detector", "CenterNet: objects as points, on a map of cells",
+                     {{"classes", 4}, {"base_width", 16}},
+                     {{"base_width", 4}, {"height", 16}, {"width", 16}}, make);
+}
+
 }  // namespace
 
 std::vector<ModelEntry> vision() {
@@ -210,6 +235,8 @@ std::vector<ModelEntry> vision() {
   list.push_back(vit("vit_ti16", {.embedding = 192, .heads = 3}));
   list.push_back(vit("vit_s16", {.embedding = 384, .heads = 6}));
   list.push_back(vit("vit_b16", {.embedding = 768, .heads = 12}));
+  list.push_back(unet());
+  list.push_back(detector());
   return list;
 }
 
