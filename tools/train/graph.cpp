@@ -136,27 +136,35 @@ class CoraTask : public Task {
   std::unique_ptr<Model> model_;
 };
 
+// Which factor of generated graphs is the class, and how it is learned.
+struct TerraceRecipe {
+  int target;
+  int64_t steps, batch;
+  double learning_rate;
+};
+
 // A factor of generated graphs, by a network that reads constant features.
 class TerraceGraphTask : public Task {
  public:
-  TerraceGraphTask(int target, int64_t steps, const TaskOptions& options)
-      : target_(target), steps_(steps), options_(options), data_({}, options.seed) {
+  TerraceGraphTask(const TerraceRecipe& recipe, const TaskOptions& options)
+      : recipe_(recipe), options_(options), data_({}, options.seed) {
     model_ = model_of("gin",
                       {{"features", 1}, {"classes", terrace::kinds}, {"width", 32}, {"layers", 5}},
                       options);
   }
 
   Model& model() override { return *model_; }
-  int64_t total_steps() const override { return options_.steps.value_or(steps_); }
+  int64_t total_steps() const override { return options_.steps.value_or(recipe_.steps); }
   std::unique_ptr<Optimizer> optimizer() override {
     return std::make_unique<AdamW>(
         model_->named_parameters(),
-        AdamOptions{.learning_rate = options_.learning_rate.value_or(4e-3), .weight_decay = 1e-4});
+        AdamOptions{.learning_rate = options_.learning_rate.value_or(recipe_.learning_rate),
+                    .weight_decay = 1e-2});
   }
   Schedule schedule() const override { return one_cycle(total_steps()); }
 
   Tensor loss(int64_t step) override {
-    auto [logits, labels] = read(static_cast<uint64_t>(step * batch), batch);
+    auto [logits, labels] = read(static_cast<uint64_t>(step * recipe_.batch), recipe_.batch);
     return cross_entropy(logits, labels);
   }
 
@@ -164,10 +172,10 @@ class TerraceGraphTask : public Task {
   std::vector<Score> evaluate(bool final) override {
     constexpr uint64_t validation = uint64_t{1} << 40, test = uint64_t{1} << 41;
     double right = 0;
-    constexpr int64_t count = 32;
+    constexpr int64_t count = 16, size = 64;
     for (int64_t i = 0; i < count; ++i) {
       auto [logits, labels] =
-          read((final ? test : validation) + static_cast<uint64_t>(i * batch), batch);
+          read((final ? test : validation) + static_cast<uint64_t>(i * size), size);
       right += accuracy_of(logits, labels) / count;
     }
     Score accuracy = score(final ? "test accuracy" : "validation accuracy", right, "%");
@@ -177,17 +185,14 @@ class TerraceGraphTask : public Task {
   }
 
  private:
-  static constexpr int64_t batch = 32;
-
   std::pair<Tensor, Tensor> read(uint64_t first, int64_t count) {
     const terrace_graph::GraphBatch b = terrace_graph::batch_of(data_, first, count);
     dynamic_cast<Gin&>(*model_).set_graphs(b.graph, b.sizes);
     return {(*model_)(b.features.to(options_.device)),
-            b.factors.select(1, target_).contiguous().to(options_.device)};
+            b.factors.select(1, recipe_.target).contiguous().to(options_.device)};
   }
 
-  int target_;
-  int64_t steps_;
+  TerraceRecipe recipe_;
   TaskOptions options_;
   terrace_graph::TerraceGraph data_;
   std::unique_ptr<Model> model_;
@@ -198,10 +203,9 @@ TaskEntry cora(std::string name, std::string about, Recipe recipe) {
           [recipe](const TaskOptions& o) { return std::make_unique<CoraTask>(recipe, o); }};
 }
 
-TaskEntry terrace(std::string name, std::string about, int target, int64_t steps) {
-  return {std::move(name), std::move(about), "", [target, steps](const TaskOptions& o) {
-            return std::make_unique<TerraceGraphTask>(target, steps, o);
-          }};
+TaskEntry terrace(std::string name, std::string about, const TerraceRecipe& recipe) {
+  return {std::move(name), std::move(about), "",
+          [recipe](const TaskOptions& o) { return std::make_unique<TerraceGraphTask>(recipe, o); }};
 }
 
 }  // namespace
@@ -240,10 +244,10 @@ std::vector<TaskEntry> graph_tasks() {
             .yardstick = 55.1,
             .paper = "MLP in Velickovic et al. 2018"}),
       terrace("terrace-graph", "GIN on generated graphs: the class, of five levels; test accuracy",
-              terrace_graph::graph_class, 6000),
+              {terrace_graph::graph_class, 3000, 64, 5e-3}),
       terrace("terrace-community",
               "GIN on generated graphs: the community of four levels; test accuracy",
-              terrace_graph::hub_community, 400)};
+              {terrace_graph::hub_community, 400, 32, 1e-2})};
 }
 
 }  // namespace strata::train
