@@ -2,31 +2,20 @@
 // padding and token types, and the logits after them. Fixtures: make_bert.py.
 #include "models/language/bert.h"
 
-#include <gtest/gtest.h>
-
-#include "engine/autograd/autograd.h"
-#include "engine/io/npy.h"
-#include "engine/ops.h"
-#include "engine/optim.h"
-#include "tests/support/expect.h"
+#include "tests/parity/follow.h"
 
 namespace strata {
 namespace {
 
+using test::distance;
+using test::fixture;
 using test::values;
 
 constexpr BertOptions options{
     .vocabulary = 24, .context = 10, .width = 16, .heads = 2, .layers = 2};
 
-// Largest difference, as a part of the largest value wanted.
-double distance(const Tensor& got, const Tensor& want) {
-  EXPECT_EQ(got.shape(), want.shape());
-  return max(abs(got - want)).item() / std::max(max(abs(want)).item(), 1e-6);
-}
-
-void follow(BertModel& model, const std::string& head) {
-  const StateDict wanted =
-      io::load_npz(std::string(STRATA_SOURCE_DIR) + "/tests/parity/fixtures/bert_" + head + ".npz");
+void follow_typed(BertModel& model, const std::string& head) {
+  const StateDict wanted = fixture("bert_" + head);
   for (auto& [name, parameter] : model.named_parameters()) {
     ASSERT_TRUE(wanted.count("weight/" + name)) << name;
     NoGrad off;
@@ -57,17 +46,17 @@ void follow(BertModel& model, const std::string& head) {
 
 TEST(Parity, BertFillsGaps) {
   BertMaskedLm model(options);
-  follow(model, "masked");
+  follow_typed(model, "masked");
 }
 
 TEST(Parity, BertTellsClasses) {
   BertClassifier model(options, 3);
-  follow(model, "classes");
+  follow_typed(model, "classes");
 }
 
 TEST(Parity, BertTagsTokens) {
   BertTagger model(options, 5);
-  follow(model, "tags");
+  follow_typed(model, "tags");
 }
 
 }  // namespace

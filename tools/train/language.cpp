@@ -166,9 +166,10 @@ class MaskedCharacters : public Task {
     model["head"] = "masked";
     context_ = model.at("context");
     model_ = make_model("bert", model);
-    if (text_.length() - text_.test_first < context_) {
-      fail("train", Caller{}, "a context of {} is longer than the {} characters of the test part",
-           context_, text_.length() - text_.test_first);
+    const int64_t validation = text_.test_first - text_.validation_first;
+    if (validation < context_) {
+      fail("train", Caller{}, "a context of {} is longer than the {} characters for validation",
+           context_, validation);
     }
   }
 
@@ -234,7 +235,7 @@ class MaskedCharacters : public Task {
       right_frequent += sum(equal(frequent_, text.targets)).item();
       at += count * context_;
     }
-    if (asked == 0) fail("train", Caller{}, "no character of the test part was hidden");
+    if (asked == 0) fail("train", Caller{}, "no character of {} to {} was hidden", first, last);
     return {100 * right / asked, 100 * right_frequent / asked};
   }
 
