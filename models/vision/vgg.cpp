@@ -93,8 +93,8 @@ Vgg::Vgg(const VggOptions& options) : options_(options) {
     inputs = options.hidden;
   }
   layers_.push_back(&add<Linear>("head", inputs, options.classes));
-  // He et al. 2015. torchvision draws the linear layers with deviation 0.01, which is half of this
-  // for 4096 units, but an eighth for 256, with which the plain VGG-S starts flat.
+  // He et al. 2015, for the linear layers too: torchvision draws those with deviation 0.01, which
+  // is about half of He's for 4096 units, but a ninth for the 256 of VGG-S.
   for (auto& [name, tensor] : named_parameters()) {
     if (tensor.rank() == 4) init::kaiming_normal_(tensor, 0, init::Fan::out);
     if (tensor.rank() == 2) init::kaiming_normal_(tensor);

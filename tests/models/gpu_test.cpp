@@ -41,8 +41,19 @@ TEST(ModelsOnTheGpu, TrainWithTheLossesOfTheCpu) {
   const nlohmann::json image = {{"height", 16}, {"width", 16}};
   const nlohmann::json text = {
       {"vocabulary", 32}, {"context", 16}, {"width", 32}, {"heads", 2}, {"layers", 2}};
-  for (const Case& c : {Case{"mlp", image, false}, Case{"convnet", image, false},
-                        Case{"resnet20", image, false}, Case{"gpt", text, true}}) {
+  auto small = [&](nlohmann::json options) {
+    options.update(image);
+    return options;
+  };
+  const nlohmann::json dense = small({{"base_width", 4}, {"hidden", 16}, {"dropout", 0.0}});
+  const nlohmann::json bottleneck =
+      small({{"base_width", 4}, {"small_images", true}, {"classes", 10}});
+  const nlohmann::json vit = small({{"embedding", 32}, {"layers", 2}, {"heads", 2}});
+  for (const Case& c :
+       {Case{"mlp", image, false}, Case{"convnet", image, false}, Case{"resnet20", image, false},
+        Case{"preresnet20", small({{"base_width", 4}}), false}, Case{"resnet26", bottleneck, false},
+        Case{"lenet", small({{"channels", 3}}), false}, Case{"alexnet_s", dense, false},
+        Case{"vgg_s", dense, false}, Case{"vit_s32", vit, false}, Case{"gpt", text, true}}) {
     SCOPED_TRACE(c.model);
     const std::vector<double> cpu = losses(c, Device::cpu), gpu = losses(c, Device::gpu);
     EXPECT_NE(cpu.front(), cpu.back());
