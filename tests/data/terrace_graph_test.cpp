@@ -139,7 +139,8 @@ TEST(TerraceGraph, ChangesOneMotifAndNothingElse) {
   EXPECT_NE(before, after);
 }
 
-// Staircases: a first argument is right half of the time (1.19 bits or so), all four decide.
+// Staircases: one community says one bit of the two, both say all. Latin squares: any three of the
+// four motifs say nothing.
 TEST(TerraceGraph, TellsWhatFactorsSayAboutTheClass) {
   const TerraceGraph staircase({}, 1),
       latin({.community_rule = terrace::Rule::latin, .class_rule = terrace::Rule::latin}, 1);
