@@ -20,6 +20,10 @@
 //   0  triangle with a leaf and a path         1  square, leaves at neighbours
 //   2  square, leaves at opposite corners      3  triangle with a fork
 //
+// How hard: a GIN of five layers (tools/train/graph.cpp) tells the hub community of 1,024 unseen
+// graphs at 100 % after 12,800; the class at 73 % after 192,000, near the 75 % that three of the
+// four motifs allow. That last step of the staircase is open.
+//
 // Also here: the stochastic block model (Holland, Laskey and Leinhardt 1983).
 #pragma once
 
