@@ -87,10 +87,8 @@ WaveNet::WaveNet(const WaveNetOptions& options)
       dropout_(add<Dropout>("dropout", options.dropout)),
       head_(add<Linear>("head", options.skip, options.classes)) {
   // Glorot and Bengio 2010; twice as much before the gates, which are about half open at first.
-  for (auto& [name, tensor] : named_parameters()) {
+  for (auto& [name, tensor] : named_parameters())
     if (tensor.rank() >= 2) init::xavier_uniform_(tensor, name.ends_with("conv.weight") ? 2 : 1);
-    if (name.ends_with("bias")) init::zeros_(tensor);
-  }
 }
 
 std::string WaveNet::kind() const {

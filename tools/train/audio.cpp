@@ -24,6 +24,7 @@ enum Stream : uint32_t { stream_augment = 0x41554430u, stream_digits = 0x4155443
 constexpr AudioAugment training_changes{
     .speed = 0.12, .gain = 6, .noise = 0.08, .place_anywhere = true};
 constexpr AudioAugment no_changes{};
+constexpr SpecAugment masks{.bands = 2, .mels = 4, .stretches = 2, .frames = 8};
 
 Tensor waves_of(const std::vector<std::vector<float>>& sounds) {
   const auto count = static_cast<int64_t>(sounds.size());
@@ -70,7 +71,7 @@ class AudioTask : public Task {
   // Logits of sounds, as the network is (training or not); masked when `step` is one of training.
   Tensor logits(const Tensor& waves, std::optional<int64_t> step = {}) {
     Tensor x = features_(waves);
-    if (step) x = spec_augmented(x, {}, options_.seed, static_cast<uint64_t>(*step));
+    if (step) x = spec_augmented(x, masks, options_.seed, static_cast<uint64_t>(*step));
     return (*model_)(x.to(options_.device));
   }
 
@@ -287,7 +288,7 @@ class Phrases : public AudioTask {
 
   std::vector<Score> evaluate(bool final) override {
     constexpr uint64_t validation_first = uint64_t{1} << 40, test_first = uint64_t{1} << 41;
-    constexpr int64_t count = 512;
+    constexpr int64_t count = 256;
     int64_t right = 0;
     for (int64_t first = 0; first < count; first += batch) {
       const uint64_t number =
@@ -338,7 +339,8 @@ const char* digits_folder = "a folder with train/ and test/ of DIGIT_SPEAKER_TAK
 std::unique_ptr<Task> digits_wavenet(const TaskOptions& o) {
   return std::make_unique<Digits>(
       o, "wavenet-classifier",
-      json{{"classes", SpokenDigits::digits}, {"channels", 32}, {"skip", 64}}, 1200, 4e-3);
+      json{{"classes", SpokenDigits::digits}, {"channels", 32}, {"skip", 64}, {"dropout", 0.1}},
+      1200, 4e-3);
 }
 
 std::unique_ptr<Task> digits_conformer(const TaskOptions& o) {
