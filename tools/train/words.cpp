@@ -115,6 +115,8 @@ class WordVectorTask : public Task {
   static nlohmann::json options_of_fit(const std::string& method, const TaskOptions& o) {
     nlohmann::json options = nlohmann::json::object();
     if (o.data.empty()) options["window"] = method == "glove" ? 4 : 2;
+    // More dimensions fit the counts word by word and find fewer analogies.
+    if (o.data.empty() && method == "glove") options["width"] = 32;
     if (!o.model.is_null()) options.update(o.model);
     options.erase("passages");
     return options;
@@ -185,7 +187,7 @@ std::vector<TaskEntry> words_tasks() {
   return {
       entry("skipgram", "word2vec on terrace-text or --data TEXT[:QUESTIONS], by analogies", 3, 20),
       entry("cbow", "word2vec the other way round, likewise", 3, 20),
-      entry("glove", "GloVe on terrace-text or --data TEXT[:QUESTIONS], by analogies", 200, 15),
+      entry("glove", "GloVe on terrace-text or --data TEXT[:QUESTIONS], by analogies", 100, 15),
   };
 }
 
