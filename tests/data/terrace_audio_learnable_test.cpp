@@ -75,13 +75,13 @@ TEST(TerraceAudioLearnable, ALinearReaderHearsNoWordsButANetworkDoes) {
   network.push<Linear>(96, 4);
   const double of_first = linear(terrace_audio::first_formant_before);
   const double of_word = linear(terrace_audio::word);
-  const double of_network = accuracy(network, data, terrace_audio::word, 25, 3e-3);
+  const double of_network = accuracy(network, data, terrace_audio::word, 15, 3e-3);
   RecordProperty("linear_first_formant", std::to_string(of_first));
   RecordProperty("linear_word", std::to_string(of_word));
   RecordProperty("network_word", std::to_string(of_network));
   EXPECT_GT(of_first, 0.9);
   EXPECT_LT(of_word, 0.55);
-  EXPECT_GT(of_network, 0.85);
+  EXPECT_GT(of_network, 0.8);
 }
 
 }  // namespace
