@@ -17,6 +17,7 @@ json clip_defaults() {
           {"tower", "resnet"},  // or "vit"
           {"blocks", tower.blocks},
           {"stem_stride", tower.stem_stride},
+          {"start_as_shortcut", tower.start_as_shortcut},
           {"patch", 4},
           {"image_width", tower.width},
           {"image_layers", 4},
@@ -50,7 +51,8 @@ std::unique_ptr<Model> make_clip(const json& o) {
     clip.image = ClipResNetOptions{.blocks = o.at("blocks").get<std::vector<int64_t>>(),
                                    .width = o.at("image_width"),
                                    .heads = o.at("image_heads"),
-                                   .stem_stride = o.at("stem_stride")};
+                                   .stem_stride = o.at("stem_stride"),
+                                   .start_as_shortcut = o.at("start_as_shortcut")};
   } else {
     fail("Clip", Caller{}, "the tower is \"vit\" or \"resnet\"; got \"{}\"", tower);
   }
@@ -60,10 +62,10 @@ std::unique_ptr<Model> make_clip(const json& o) {
 }  // namespace
 
 std::vector<ModelEntry> multimodal() {
-  const json tiny = {{"tower", "vit"},    {"height", 8},      {"width", 8},
-                     {"embedding", 8},    {"image_width", 8}, {"image_layers", 2},
-                     {"image_heads", 2},  {"vocabulary", 20}, {"context", 8},
-                     {"text_width", 8},   {"text_layers", 1}, {"text_heads", 2}};
+  const json tiny = {{"tower", "vit"},   {"height", 8},      {"width", 8},
+                     {"embedding", 8},   {"image_width", 8}, {"image_layers", 2},
+                     {"image_heads", 2}, {"vocabulary", 20}, {"context", 8},
+                     {"text_width", 8},  {"text_layers", 1}, {"text_heads", 2}};
   return {{"clip", "embeddings of images and of captions in one space", Domain::image,
            clip_defaults(), tiny, make_clip, image_example}};
 }

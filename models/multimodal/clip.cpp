@@ -19,8 +19,11 @@ ClipOptions clip_rn50() { return {.embedding = 1024, .image = ClipResNetOptions{
 ClipOptions clip_s() {
   return {.image_size = 32,
           .embedding = 64,
-          .image = ClipResNetOptions{
-              .blocks = {1, 1, 1}, .width = 16, .heads = 4, .stem_stride = 1},
+          .image = ClipResNetOptions{.blocks = {1, 1, 1},
+                                     .width = 24,
+                                     .heads = 4,
+                                     .stem_stride = 1,
+                                     .start_as_shortcut = false},
           .text = {.vocabulary = 128, .context = 32, .width = 64, .layers = 2, .heads = 4}};
 }
 

@@ -80,9 +80,9 @@ ClipVit::ClipVit(const ClipVitOptions& options, int64_t channels, int64_t image_
                  int64_t embedding)
     : options_(options),
       class_token_(add_parameter("class_token", empty({options.width}))),
-      position_(add_parameter("position", empty({1 + (image_size / options.patch) *
-                                                         (image_size / options.patch),
-                                                 options.width}))),
+      position_(add_parameter(
+          "position",
+          empty({1 + (image_size / options.patch) * (image_size / options.patch), options.width}))),
       patch_(add<Conv2d>("patch", channels, options.width, options.patch,
                          Conv2dOptions{.stride = options.patch}, false)),
       norm_in_(add<LayerNorm>("norm_in", options.width)),
@@ -108,20 +108,21 @@ Tensor ClipVit::forward(const Tensor& x) {
     fail("ClipVit", Caller{}, "got images {}, which are {} patches; the positions are those of {}",
          describe(x), patches.size(1), position_.size(0) - 1);
   }
-  Tensor first = class_token_.reshape({1, 1, options_.width})
-                     .expand({patches.size(0), 1, options_.width});
+  Tensor first =
+      class_token_.reshape({1, 1, options_.width}).expand({patches.size(0), 1, options_.width});
   Tensor tokens = named("embedding", concatenate({first, patches}, 1) + position_);
   return projection_(norm_out_(blocks_(norm_in_(tokens)).select(1, 0)));
 }
 
-ClipBottleneck::ClipBottleneck(int64_t inputs, int64_t width, int64_t stride)
+ClipBottleneck::ClipBottleneck(int64_t inputs, int64_t width, int64_t stride,
+                               bool start_as_shortcut)
     : stride_(stride),
       conv1_(add<ConvNorm>("conv1", inputs, width, 1, conv_norm(1, 1, true))),
       conv2_(add<ConvNorm>("conv2", width, width, 3, conv_norm(3, 1, true))),
       conv3_(add<ConvNorm>("conv3", width, 4 * width, 1, conv_norm(1, 1, true))) {
   if (stride > 1 || inputs != 4 * width)
     shortcut_ = &add<ConvNorm>("shortcut", inputs, 4 * width, 1, conv_norm(1, 1, false));
-  init::zeros_(conv3_.norm.weight);  // a block starts as its shortcut
+  if (start_as_shortcut) init::zeros_(conv3_.norm.weight);
 }
 
 Tensor ClipBottleneck::shrink(const Tensor& x) const {
@@ -180,15 +181,14 @@ ClipResNet::ClipResNet(const ClipResNetOptions& options, int64_t channels, int64
   for (size_t stage = 0; stage < options.blocks.size(); ++stage, width *= 2) {
     layers_.push_back(&add<Sequential>(fmt::format("layer{}", stage + 1)));
     for (int64_t i = 0; i < options.blocks[stage]; ++i, inputs = 4 * width)
-      layers_.back()->push<ClipBottleneck>(inputs, width, i == 0 && stage > 0 ? 2 : 1);
+      layers_.back()->push<ClipBottleneck>(inputs, width, i == 0 && stage > 0 ? 2 : 1,
+                                           options.start_as_shortcut);
   }
   pool_ = &add<AttentionPool>("pool", image_size / reduction(options), inputs, options.heads,
                               embedding);
 }
 
-std::string ClipResNet::kind() const {
-  return fmt::format("ClipResNet(width {})", options_.width);
-}
+std::string ClipResNet::kind() const { return fmt::format("ClipResNet(width {})", options_.width); }
 
 Tensor ClipResNet::forward(const Tensor& x) {
   Tensor out = named("stem", avg_pool2d(conv3_(conv2_(conv1_(x)))));

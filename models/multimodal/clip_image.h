@@ -1,17 +1,16 @@
 // The image towers of CLIP (models/multimodal/clip.h): each turns images into embeddings of E
 // numbers.
 //
-// ClipVit: a vision transformer (Dosovitskiy et al. 2021) with a norm before its blocks as well; the
-// embedding is read from the class token.
+// ClipVit: a vision transformer (Dosovitskiy et al. 2021) with a norm before its blocks as well;
+// the embedding is read from the class token.
 //
 //   layer        result (ViT-B/32)    parameters      multiply-adds
 //   patch        [N, 49, 768]          2,359,296        115,605,504
-//   embedding    [N, 50, 768]             39,168                     class token in front, positions
-//   norm_in      [N, 50, 768]              1,536
-//   blocks.0-11  [N, 50, 768]         85,054,464      4,292,812,800  (12 C^2 T + 2 C T^2 each)
-//   norm_out     [N, 768]                  1,536                     of the class token
-//   projection   [N, 512]                393,216            393,216
-//   sum                               87,849,216      4,408,811,520
+//   embedding    [N, 50, 768]             39,168                     class token in front,
+//   positions norm_in      [N, 50, 768]              1,536 blocks.0-11  [N, 50, 768] 85,054,464
+//   4,292,812,800  (12 C^2 T + 2 C T^2 each) norm_out     [N, 768]                  1,536 of the
+//   class token projection   [N, 512]                393,216            393,216 sum 87,849,216
+//   4,408,811,520
 //
 // ClipResNet: ResNet-D (He et al. 2019) whose strides are average pools in front of convolutions of
 // stride 1 (Zhang 2019), so that nothing is sampled below its Nyquist rate, and whose last pool is
@@ -49,6 +48,9 @@ struct ClipResNetOptions {
   int64_t width = 64;       // of the stem; stage i has 4 width 2^i channels
   int64_t heads = 32;       // of the pool
   int64_t stem_stride = 2;  // 1 for small images
+  // Whether a block starts as its shortcut, with zeros for the scale of its last norm, as the deep
+  // ones were trained; in a short training of a shallow one the branches then come late.
+  bool start_as_shortcut = true;
 };
 
 // Parameters of the towers, without making them.
@@ -101,7 +103,7 @@ class ClipVit : public Layer {
 // 4 width].
 class ClipBottleneck : public Layer {
  public:
-  ClipBottleneck(int64_t inputs, int64_t width, int64_t stride);
+  ClipBottleneck(int64_t inputs, int64_t width, int64_t stride, bool start_as_shortcut);
   std::string kind() const override { return "ClipBottleneck"; }
   Tensor forward(const Tensor& x) override;
 

@@ -37,7 +37,7 @@ class ClipTask : public Task {
         clip_(dynamic_cast<Clip&>(*model_)) {}
 
   Model& model() override { return *model_; }
-  int64_t total_steps() const override { return options_.steps.value_or(1000); }
+  int64_t total_steps() const override { return options_.steps.value_or(1500); }
   std::unique_ptr<Optimizer> optimizer() override {
     return std::make_unique<AdamW>(
         clip_.named_parameters(),
