@@ -1,5 +1,7 @@
 #include "models/vision/lenet.h"
 
+#include <algorithm>
+
 #include "engine/nn/activation.h"
 #include "engine/nn/conv.h"
 #include "engine/nn/linear.h"

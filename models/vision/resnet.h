@@ -22,10 +22,11 @@
 //   parameters            11,689,512  15,995,176  21,797,672  25,557,032  44,549,160  60,192,808
 //   multiply-adds, 10^9         1.81        2.34        3.66        4.09        7.80       11.51
 //
-// (1000 classes; 26 is not the paper's, but the smallest with bottlenecks.) With `small_images`,
-// for images around 32x32, conv1 is 3x3 with stride 1 and there is no pool: ResNet-26 of width 16
-// with 10 classes has 882,394 parameters and 45.8 M multiply-adds at 32x32, ResNet-18 of width 64
-// 11,173,962 and 555 M. models/vision/cifar_resnet.h is the paper's own network for such images.
+// (1000 classes; the multiply-adds are those that torchvision lists; 26 is not the paper's, but the
+// smallest with bottlenecks.) With `small_images`, for images around 32x32, conv1 is 3x3 with
+// stride 1 and there is no pool: ResNet-26 of width 16 with 10 classes has 882,394 parameters
+// and 45.8 M multiply-adds at 32x32, ResNet-18 of width 64 11,173,962 and 555 M. CifarResNet
+// (models/vision/cifar_resnet.h) is the paper's own network for such images.
 #pragma once
 
 #include "engine/nn/conv_norm.h"

@@ -1,7 +1,7 @@
 // Vision transformer: Dosovitskiy et al. 2021, "An image is worth 16x16 words", in the sizes and
-// with the training of Touvron et al. 2021 (DeiT). An image is cut into patches, each a token; a
-// class token stands in front; pre-norm transformer blocks follow, and a linear head reads the
-// class token.
+// with the initial weights of Touvron et al. 2021 (DeiT). An image is cut into patches, each a
+// token; a class token stands in front; pre-norm transformer blocks follow, and a linear head reads
+// the class token.
 //   x = [class_token; patch(image)] + position
 //   x = x + attention(norm1(x));  x = x + mlp(norm2(x));  logits = head(norm(x)[class token])
 //
