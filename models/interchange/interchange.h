@@ -1,15 +1,18 @@
 // Checkpoints of other libraries, in and out: the names of torchvision, timm, Hugging Face's
 // transformers and OpenAI's CLIP for the networks of the registry, layouts converted at the door.
 //
-//   model                 dialects                                  conversion
-//   resnet18..152         torchvision, timm, huggingface            convolutions OIHW <-> OHWI
-//   alexnet               torchvision                               and fc6's columns by place,
-//   then vgg11..19, _bn        torchvision, timm                         channel vit_* timm,
-//   torchvision, huggingface(5)         separate q, k, v <-> one product gpt, gpt2-* huggingface
-//   transposed "Conv1D" bert*                 huggingface                               separate q,
-//   k, v clip                  huggingface, openai                       both every model strata:
-//   its own names and layouts
+//   model            dialects                          converted
+//   resnet18..152    torchvision, timm, huggingface    convolutions OIHW <-> OHWI
+//   alexnet          torchvision                       and columns of fc6 (C, H, W) <-> (H, W, C)
+//   vgg11..19, _bn   torchvision, timm                 and those of fc1
+//   vit_*            timm, torchvision, huggingface    and separate q, k, v <-> one product
+//   gpt2 and gpt     huggingface                       transposed weights
+//   bert*            huggingface                       separate q, k, v
+//   clip             huggingface, openai               transposed projections; q, k, v
+//   every model      strata                            nothing: our own names
 //
+// huggingface names are those of files; vit has "huggingface5" for what transformers 5 calls its
+// parameters in memory.
 // Networks for small images that share the structure (cifar_resnet's resnet20) have the same names.
 #pragma once
 

@@ -88,7 +88,8 @@ TEST(TorchFile, RefusesWhatItCannotRead) {
   EXPECT_FAILS(io::load_torch(fixture("tensor.pt")), "a single tensor, not a dictionary");
   EXPECT_FAILS(io::load_torch(fixture("expanded.pt")), "more elements than the 1 stored");
   EXPECT_FAILS(io::load_torch(fixture("complex.pt")), "torch.ComplexFloatStorage is not supported");
-  EXPECT_FAILS(io::load_torch(fixture("bomb.pt")), "data/0' is compressed \\([0-9]{4} bytes, 8388608 unpacked\\)");
+  EXPECT_FAILS(io::load_torch(fixture("bomb.pt")),
+               "data/0' is compressed \\([0-9]{4} bytes, 8388608 unpacked\\)");
   EXPECT_FAILS(io::load_torch(STRATA_SOURCE_DIR "/tests/fixtures/npy/stored.npz"), "no data.pkl");
 }
 
@@ -103,6 +104,28 @@ TEST(TorchFile, RefusesViewsBeyondTheirStorage) {
   EXPECT_FAILS(io::load_torch(fixture("elements.pt")), "1000000000000 elements of f32.* 16 bytes");
   EXPECT_FAILS(io::load_torch(fixture("missing.pt")), "no storage '../1'");
   EXPECT_FAILS(io::load_torch(fixture("twice.pt")), "more elements than the 4 stored");
+}
+
+TEST(TorchFile, ReadsArchivesWithNumbersOf64Bits) {
+  std::string file = read_text(fixture("zip64.pt"));
+  auto read = [](const std::string& text) { return io::read_torch(*as_source(text)); };
+  EXPECT_EQ(values(read(file).at("x")), ramp({0, 0, 0, 0}));
+  expect_survives(file, 3000, [&](const std::string& text) { read(text); });
+  const size_t entry = file.find("PK\x01\x02"), record = file.find("PK\x06\x06"),
+               locator = file.find("PK\x06\x07");
+  auto patched = [&](size_t place, char value) {
+    std::string text = file;
+    text[place] = value;
+    return text;
+  };
+  const size_t extra = entry + 46 + std::string("archive/data.pkl").size();
+  EXPECT_FAILS(read(patched(extra + 2, 16)), "needs zip64 numbers, which its entry lacks");
+  EXPECT_FAILS(read(patched(extra + 4 + 7, 1)), "has two sizes, 130 and 72057594037");
+  EXPECT_FAILS(read(patched(extra + 4 + 16 + 7, 1)), "there is no room");
+  EXPECT_FAILS(read(patched(record + 48 + 7, 1)), "directory should lie at byte 72057594037");
+  EXPECT_FAILS(read(patched(record + 16, 1)), "one of several disks");
+  EXPECT_FAILS(read(patched(locator + 8 + 7, 1)), "zip64 record should lie at byte .*no room");
+  EXPECT_FAILS(read(patched(locator + 8, 0)), "no zip64 record");
 }
 
 TEST(TorchFile, SurvivesDamage) {

@@ -8,6 +8,7 @@
 #include "engine/io/npy.h"
 #include "engine/io/safetensors.h"
 #include "engine/io/torch_file.h"
+#include "models/interchange/guess.h"
 #include "models/interchange/interchange.h"
 #include "models/registry.h"
 #include "tools/commands/commands.h"
@@ -56,12 +57,28 @@ void print_list(const char* what, const std::vector<std::string>& names) {
   for (const std::string& name : names) fmt::print("  {}\n", name);
 }
 
+// The model to import as: the one asked for, or the one the file looks like with the options asked
+// for on top.
+ModelGuess target(const InterchangeOptions& o, const StateDict& theirs) {
+  ModelGuess asked{o.model, parsed(o.options)};
+  const std::optional<ModelGuess> guess = guess_model(theirs);
+  if (guess) fmt::print("{} looks like {} {}\n", o.file, guess->model, guess->options.dump());
+  if (!asked.model.empty()) return asked;
+  if (!guess) fail("import", Caller{}, "{} looks like no model known; give --model", o.file);
+  asked.model = guess->model;
+  nlohmann::json options = guess->options;
+  options.update(asked.options);
+  asked.options = options;
+  return asked;
+}
+
 int run_import(const InterchangeOptions& o) {
-  const nlohmann::json options = parsed(o.options);
-  const ImportedState imported = import_state(o.model, options, read(o.file, o.key));
+  const StateDict theirs = read(o.file, o.key);
+  const auto [model_name, options] = target(o, theirs);
+  const ImportedState imported = import_state(model_name, options, theirs);
   int64_t elements = 0;
   for (auto& [name, tensor] : imported.state) elements += tensor.numel();
-  fmt::print("{}: {} with the names of {}, {} tensors of {} elements\n", o.file, o.model,
+  fmt::print("{}: {} with the names of {}, {} tensors of {} elements\n", o.file, model_name,
              imported.dialect, imported.state.size(), elements);
   print_list("Missing", imported.missing);
   print_list("Unexpected", imported.unexpected);
@@ -70,14 +87,14 @@ int run_import(const InterchangeOptions& o) {
     fail("import", Caller{},
          "nothing was written: the file does not fit {} {}; set --options to what it was made "
          "with, or give --partial to keep what fits",
-         o.model, options.dump());
+         model_name, options.dump());
   }
   // What the file lacks stays as the model begins, drawn with seed 1.
   manual_seed(1);
-  auto model = make_model(o.model, options);
+  auto model = make_model(model_name, options);
   StateDict state = model->state_dict();
   for (auto& [name, tensor] : imported.state) state[name] = tensor;
-  write(o.out, state, {{"model", o.model}, {"options", options.dump()}});
+  write(o.out, state, {{"model", model_name}, {"options", options.dump()}});
   fmt::print("{} parameters -> {}\n", model->parameter_count(), o.out);
   return 0;
 }
@@ -92,7 +109,6 @@ int run_export(const InterchangeOptions& o) {
 
 void add_common(CLI::App* command, InterchangeOptions& o) {
   command->add_option("file", o.file, ".safetensors, .pt, .pth or .npz")->required();
-  command->add_option("--model", o.model, "See `strata models`")->required();
   command->add_option("--options", o.options, "Of the model, as a JSON object")
       ->capture_default_str();
   command->add_option("--key", o.key, "Where in a .pt file the state dict is (\"ema.model\")");
@@ -106,6 +122,8 @@ void add_import(CLI::App& app, Command& run) {
   auto* command = app.add_subcommand(
       "import", "Read a checkpoint of torchvision, timm, transformers or OpenAI's CLIP");
   add_common(command, *o);
+  command->add_option("--model", o->model,
+                      "See `strata models`; without it, what the file looks like");
   command->add_flag("--partial", o->partial,
                     "Keep what fits (a backbone under another head), the rest as it begins");
   command->callback([o, &run] { run = [o] { return run_import(*o); }; });
@@ -116,6 +134,7 @@ void add_export(CLI::App& app, Command& run) {
   auto* command =
       app.add_subcommand("export", "Write a model's weights so that other libraries load them");
   add_common(command, *o);
+  command->add_option("--model", o->model, "See `strata models`")->required();
   command->add_option("--as", o->dialect, "torchvision, timm, huggingface, openai or strata")
       ->required();
   command->callback([o, &run] { run = [o] { return run_export(*o); }; });

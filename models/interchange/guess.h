@@ -1,0 +1,22 @@
+// Which network a state dict is of, by its names and shapes.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "engine/nn/module.h"
+
+namespace strata {
+
+struct ModelGuess {
+  std::string model;       // a name of the registry
+  nlohmann::json options;  // those that differ from its defaults
+};
+
+// The registered model of any dialect (models/interchange/interchange.h) that explains most tensors
+// of `theirs`, with the options its shapes show. Heads cannot be seen in shapes: 64 numbers a head
+// are assumed, as in every published network here. Nothing when no model explains half the tensors.
+std::optional<ModelGuess> guess_model(const StateDict& theirs);
+
+}  // namespace strata
