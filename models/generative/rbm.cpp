@@ -56,6 +56,12 @@ Tensor Rbm::forward(const Tensor& v) {
   return named("visible", visible(h)).reshape(v.shape());
 }
 
+void Rbm::start_at(const Tensor& share) {
+  NoGrad off;
+  const Tensor p = clamp(share, 1e-3, 1 - 1e-3);
+  copy_(visible_bias_, log(p / (1 - p)));
+}
+
 Tensor Rbm::hidden(const Tensor& v) const {
   return sigmoid(linear(rows(v), weight_, hidden_bias_));
 }

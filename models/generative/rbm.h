@@ -37,6 +37,11 @@ class Rbm : public Model {
   Tensor forward(const Tensor& v) override;
   std::vector<std::string> stages() const override { return {"hidden", "visible"}; }
 
+  // Sets the visible biases to log p / (1 - p) of the share p [V] of examples in which each unit is
+  // on, so that the hidden units need not all learn it (Hinton 2012, "A practical guide to training
+  // restricted Boltzmann machines").
+  void start_at(const Tensor& share);
+
   Tensor hidden(const Tensor& v) const;       // p(h = 1 | v): [N, V] -> [N, H]
   Tensor visible(const Tensor& h) const;      // p(v = 1 | h): [N, H] -> [N, V]
   Tensor free_energy(const Tensor& v) const;  // [N, V] -> [N]

@@ -106,13 +106,16 @@ class RbmTask : public Task {
                                          {"width", outline_side},
                                          {"hidden", 14}},
                                         o.model))),
-        rbm_(dynamic_cast<Rbm&>(*model_)) {}
+        rbm_(dynamic_cast<Rbm&>(*model_)),
+        share_(clamp(mean(outlines(data_, 0, scored_images), {0}), 1e-3, 1 - 1e-3)) {
+    rbm_.start_at(share_);
+  }
 
   Model& model() override { return *model_; }
   int64_t total_steps() const override { return options_.steps.value_or(2000); }
   std::unique_ptr<Optimizer> optimizer() override {
     return std::make_unique<SGD>(model_->named_parameters(),
-                                 SGDOptions{options_.learning_rate.value_or(0.05)});
+                                 SGDOptions{options_.learning_rate.value_or(0.2)});
   }
   Schedule schedule() const override { return linear_decay(total_steps()); }
   int64_t evaluate_every() const override { return std::max<int64_t>(50, total_steps() / 10); }
@@ -123,9 +126,7 @@ class RbmTask : public Task {
 
   std::vector<Score> evaluate(bool final) override {
     const Tensor x = outlines(data_, final ? test_first : validation_first, scored_images);
-    // Pixels on their own, each with its share in training.
-    const Tensor share = clamp(mean(outlines(data_, 0, scored_images), {0}), 1e-3, 1 - 1e-3);
-    const Tensor alone = sum(x * log(share) + (1 - x) * log(1 - share), {1});
+    const Tensor alone = sum(x * log(share_) + (1 - x) * log(1 - share_), {1});
     return {{.name = "log-likelihood of an outline",
              .value = mean(rbm_.log_likelihood(x.to(options_.device))).item(),
              .unit = "nats",
@@ -140,6 +141,7 @@ class RbmTask : public Task {
   Terrace data_;
   std::unique_ptr<Model> model_;
   Rbm& rbm_;
+  Tensor share_;  // of training images in which each pixel is on
 };
 
 template <class T>

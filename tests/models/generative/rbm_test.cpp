@@ -131,6 +131,16 @@ TEST(Rbm, LearnsFromContrastiveDivergence) {
   }
 }
 
+// Without weights the visible units are independent, each on as often as it was said to be.
+TEST(Rbm, StartsAtTheSharesOfItsUnits) {
+  auto rbm = machine(3, 2);
+  init::zeros_(rbm->parameters()[0]);
+  rbm->start_at(vector_of({0.2, 0.5, 0.9}));
+  const Tensor v = from_vector<double>({1, 0, 1, 0, 1, 0}, {2, 3});
+  expect_near(values(rbm->log_likelihood(v)),
+              {std::log(0.2 * 0.5 * 0.9), std::log(0.8 * 0.5 * 0.1)}, 1e-10);
+}
+
 TEST(Rbm, SaysWhatDoesNotFit) {
   Rbm rbm({6, 4});
   EXPECT_FAILS(rbm(zeros({2, 7})), "6 numbers an example; got f32\\[2,7\\]");
