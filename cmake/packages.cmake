@@ -31,6 +31,7 @@ macro(strata_library_package target header library debian)
 endmacro()
 strata_library_package(DNNL::dnnl oneapi/dnnl/dnnl.hpp dnnl libdnnl-dev)
 strata_library_package(SndFile::sndfile sndfile.h sndfile libsndfile1-dev)
+strata_library_package(Utf8proc::utf8proc utf8proc.h utf8proc libutf8proc-dev)
 strata_library_package(Cairo::cairo cairo/cairo.h cairo libcairo2-dev)
 # Headers only.
 find_path(HNSWLIB_INCLUDE hnswlib/hnswlib.h)

@@ -20,6 +20,14 @@ bool too_narrow(const Problem& problem) {
          problem.pass != Pass::weight_gradient;
 }
 
+// A weight gradient of few channels is a sum over very many pixels for very few tiles; rung 4 cuts
+// the pixels finer than the products do. The limit was measured on an H200.
+bool thin_weight(const Problem& problem) {
+  const ConvShape& k = problem.shape;
+  return problem.pass == Pass::weight_gradient && k.O * k.C < 512 * 512 &&
+         tma_im2col.supports(problem);
+}
+
 }  // namespace
 
 // The first line that holds.
@@ -30,7 +38,7 @@ const ConvRung& choose(const Problem& problem) {
   if (depthwise.supports(problem)) return depthwise;
   if (too_narrow(problem) && direct.supports(problem)) return direct;
   if (stem.supports(problem)) return stem;
-  if (pointwise.supports(problem)) return pointwise;
+  if (pointwise.supports(problem) && !thin_weight(problem)) return pointwise;
   if (tma_im2col.supports(problem)) return tma_im2col;
   if ((!f32 || tf32_allowed()) && tensor_core.supports(problem)) return tensor_core;
   if (winograd.supports(problem) && std::min(k.C, k.O) >= 2 * few_channels) return winograd;

@@ -306,7 +306,10 @@ void issue_store(Site site, std::function<void(unsigned char*)> read,
 
 void store_box(const Box& box, const unsigned char* tile, bool add, const Ticket& ticket) {
   const int64_t element = box.element();
-  const Inside inside = inside_of(box);
+  Inside inside = inside_of(box);
+  // The engine writes chunks of 16 bytes: the one that holds the end of a row is written whole.
+  const int64_t chunk = 16 / element;
+  inside.end = std::min<int64_t>((inside.end + chunk - 1) / chunk * chunk, box.map.box[0]);
   const int64_t present = (inside.end - inside.begin) * element;
   for_each_row(box, [&](unsigned char* start) {
     const unsigned char* from = tile + inside.begin * element;
