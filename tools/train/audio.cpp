@@ -1,16 +1,13 @@
-// Audio: spoken digits by WaveNet and by Conformer, sequences of them by CTC, and generated speech.
+// Audio: spoken digits by WaveNet and by Conformer, and sequences of them by CTC. Generated phrases
+// are in audio_phrases.cpp.
 #include <algorithm>
 #include <numeric>
 
 #include "engine/data/augment_audio.h"
 #include "engine/data/spoken_digits.h"
-#include "engine/data/terrace_audio.h"
-#include "engine/io/atomic_file.h"
 #include "engine/ops.h"
-#include "models/audio/conformer.h"
 #include "models/audio/ctc_decode.h"
-#include "models/registry.h"
-#include "tools/train/audio_features.h"
+#include "tools/train/audio_task.h"
 #include "tools/train/domains.h"
 
 namespace strata::train {
@@ -24,7 +21,6 @@ enum Stream : uint32_t { stream_augment = 0x41554430u, stream_digits = 0x4155443
 constexpr AudioAugment training_changes{
     .speed = 0.12, .gain = 6, .noise = 0.08, .place_anywhere = true};
 constexpr AudioAugment no_changes{};
-constexpr SpecAugment masks{.bands = 2, .mels = 4, .stretches = 2, .frames = 8};
 
 Tensor waves_of(const std::vector<std::vector<float>>& sounds) {
   const auto count = static_cast<int64_t>(sounds.size());
@@ -34,55 +30,6 @@ Tensor waves_of(const std::vector<std::vector<float>>& sounds) {
     std::ranges::copy(sounds[static_cast<size_t>(n)], waves.data<float>() + n * length);
   return waves;
 }
-
-// What the audio tasks share: a network over features, and how it is trained.
-class AudioTask : public Task {
- public:
-  AudioTask(const TaskOptions& o, const std::string& network, json model, const Tensor& sample,
-            int64_t steps, double learning_rate)
-      : options_(o), features_(speech_features(), sample), steps_(steps), rate_(learning_rate) {
-    model[network == "wavenet-classifier" ? "inputs" : "mels"] = features_.mels();
-    if (!o.model.is_null()) model.update(o.model);
-    model_ = make_model(network, model);
-  }
-
-  Model& model() override { return *model_; }
-  int64_t total_steps() const override { return options_.steps.value_or(steps_); }
-  std::unique_ptr<Optimizer> optimizer() override {
-    ParameterGroup matrices, rest;
-    for (NamedTensor& p : model_->named_parameters())
-      (p.tensor.rank() >= 2 ? matrices : rest).parameters.push_back(std::move(p));
-    rest.weight_decay = 0;
-    return std::make_unique<AdamW>(
-        std::vector<ParameterGroup>{std::move(matrices), std::move(rest)},
-        AdamOptions{.learning_rate = options_.learning_rate.value_or(rate_), .weight_decay = 0.05});
-  }
-  Schedule schedule() const override { return one_cycle(total_steps(), 0.2); }
-  double clip_norm() const override { return 1; }
-  std::vector<std::string> finish(const std::filesystem::path& out) override {
-    io::AtomicFile file((out / "features.json").string());
-    const std::string text = features_.description().dump(2) + "\n";
-    file.write(text.data(), text.size());
-    file.commit();
-    return {};
-  }
-
- protected:
-  // Logits of sounds, as the network is (training or not); masked when `step` is one of training.
-  Tensor logits(const Tensor& waves, std::optional<int64_t> step = {}) {
-    Tensor x = features_(waves);
-    if (step) x = spec_augmented(x, masks, options_.seed, static_cast<uint64_t>(*step));
-    return (*model_)(x.to(options_.device));
-  }
-
-  TaskOptions options_;
-  AudioFeatures features_;
-
- private:
-  int64_t steps_;
-  double rate_;
-  std::unique_ptr<Model> model_;
-};
 
 // Every training utterance once an epoch, in an order that (seed, epoch) decides.
 std::vector<int64_t> batch_of(int64_t size, int64_t count, uint64_t seed, int64_t step) {
@@ -115,7 +62,7 @@ class Digits : public AudioTask {
                               draws(options_, step, static_cast<int64_t>(sounds.size()), batch)));
       labels.push_back(u.digit);
     }
-    return cross_entropy(logits(waves_of(sounds), step),
+    return cross_entropy(masked_logits(waves_of(sounds), step),
                          from_vector(labels, {batch}).to(options_.device),
                          {.label_smoothing = 0.1});
   }
@@ -183,7 +130,7 @@ class DigitSequences : public AudioTask {
 
   Tensor loss(int64_t step) override {
     const Spoken spoken = sequences(train_, options_.seed, step, training_changes);
-    Tensor y = log_softmax(logits(spoken.waves, step));
+    Tensor y = log_softmax(masked_logits(spoken.waves, step));
     Tensor steps = full({batch}, static_cast<double>(y.size(1)), DType::i64);
     return ctc_loss(y, spoken.targets, steps, spoken.lengths);
   }
@@ -275,65 +222,6 @@ class DigitSequences : public AudioTask {
   std::string example_;
 };
 
-// Generated phrases: the factor named by --data (the word, if none is), never the same phrase
-// twice.
-class Phrases : public AudioTask {
- public:
-  explicit Phrases(const TaskOptions& o) : Phrases(o, options_of(o)) {}
-
-  Tensor loss(int64_t step) override {
-    const TerraceAudio::Batch phrases = part(batch, static_cast<uint64_t>(step * batch));
-    return cross_entropy(logits(phrases.waves), phrases.labels.to(options_.device));
-  }
-
-  std::vector<Score> evaluate(bool final) override {
-    constexpr uint64_t validation_first = uint64_t{1} << 40, test_first = uint64_t{1} << 41;
-    constexpr int64_t count = 256;
-    int64_t right = 0;
-    for (int64_t first = 0; first < count; first += batch) {
-      const uint64_t number =
-          static_cast<uint64_t>(first) + (final ? test_first : validation_first);
-      const TerraceAudio::Batch phrases = part(batch, number);
-      const Tensor heard = argmax(logits(phrases.waves), 1).to(Device::cpu);
-      right += static_cast<int64_t>(sum(equal(heard, phrases.labels)).item());
-    }
-    Score score;
-    score.name = final ? "test accuracy" : "validation accuracy";
-    score.value = 100 * static_cast<double>(right) / static_cast<double>(count);
-    score.unit = "%";
-    if (phrase_options_.label == terrace_audio::word) {
-      score.yardstick_name = "the first phoneme alone";
-      score.yardstick = 50;
-    }
-    return {score};
-  }
-
- private:
-  static constexpr int64_t batch = 32;
-
-  Phrases(const TaskOptions& o, const TerraceAudioOptions& phrases)
-      : AudioTask(o, "conformer-s",
-                  {{"classes", terrace_audio::row_of(phrases.label).values},
-                   {"width", 48},
-                   {"blocks", 2},
-                   {"kernel", 7},
-                   {"dropout", 0.0},
-                   {"pooled", true}},
-                  TerraceAudio(phrases, o.seed, 256).head(256).waves, 1000, 2e-3),
-        phrase_options_(phrases) {}
-
-  static TerraceAudioOptions options_of(const TaskOptions& o) {
-    TerraceAudioOptions options;
-    if (!o.data.empty()) options.label = terrace_audio::factor_named(o.data);
-    return options;
-  }
-  TerraceAudio::Batch part(int64_t count, uint64_t first) const {
-    return TerraceAudio(phrase_options_, options_.seed, count, first).head(count);
-  }
-
-  TerraceAudioOptions phrase_options_;
-};
-
 const char* digits_folder = "a folder with train/ and test/ of DIGIT_SPEAKER_TAKE.wav (fsdd)";
 
 std::unique_ptr<Task> digits_wavenet(const TaskOptions& o) {
@@ -363,7 +251,7 @@ std::vector<TaskEntry> audio_tasks() {
       {"digits-ctc", "Conformer with CTC on sequences of spoken digits, digit error rate",
        digits_folder, [](const TaskOptions& o) { return std::make_unique<DigitSequences>(o); }},
       {"terrace-audio", "Conformer on generated phrases, accuracy of the word (or --data FACTOR)",
-       "", [](const TaskOptions& o) { return std::make_unique<Phrases>(o); }},
+       "", phrases_task},
   };
 }
 

@@ -1,0 +1,48 @@
+#include "tools/train/audio_task.h"
+
+#include "engine/data/augment_audio.h"
+#include "engine/io/atomic_file.h"
+#include "models/registry.h"
+
+namespace strata::train {
+
+using nlohmann::json;
+
+AudioTask::AudioTask(const TaskOptions& options, const std::string& network, json model,
+                     const Tensor& sample, int64_t steps, double learning_rate)
+    : options_(options), features_(speech_features(), sample), steps_(steps), rate_(learning_rate) {
+  model[network == "wavenet-classifier" ? "inputs" : "mels"] = features_.mels();
+  if (!options.model.is_null()) model.update(options.model);
+  model_ = make_model(network, model);
+}
+
+std::unique_ptr<Optimizer> AudioTask::optimizer() {
+  ParameterGroup matrices, rest;
+  for (NamedTensor& p : model_->named_parameters())
+    (p.tensor.rank() >= 2 ? matrices : rest).parameters.push_back(std::move(p));
+  rest.weight_decay = 0;
+  return std::make_unique<AdamW>(
+      std::vector<ParameterGroup>{std::move(matrices), std::move(rest)},
+      AdamOptions{.learning_rate = options_.learning_rate.value_or(rate_), .weight_decay = 0.05});
+}
+
+std::vector<std::string> AudioTask::finish(const std::filesystem::path& out) {
+  io::AtomicFile file((out / "features.json").string());
+  const std::string text = features_.description().dump(2) + "\n";
+  file.write(text.data(), text.size());
+  file.commit();
+  return {};
+}
+
+Tensor AudioTask::logits(const Tensor& waves) {
+  return (*model_)(features_(waves).to(options_.device));
+}
+
+Tensor AudioTask::masked_logits(const Tensor& waves, int64_t step) {
+  constexpr SpecAugment masks{.bands = 2, .mels = 4, .stretches = 2, .frames = 8};
+  const Tensor x =
+      spec_augmented(features_(waves), masks, options_.seed, static_cast<uint64_t>(step));
+  return (*model_)(x.to(options_.device));
+}
+
+}  // namespace strata::train
