@@ -60,7 +60,7 @@ class Shakespeare : public Task {
   }
 
   Model& model() override { return *model_; }
-  int64_t total_steps() const override { return options_.steps.value_or(2500); }
+  int64_t total_steps() const override { return options_.steps.value_or(4500); }
   std::unique_ptr<Optimizer> optimizer() override {
     return adamw(*model_, options_.learning_rate.value_or(3e-3));
   }
