@@ -7,7 +7,7 @@
 // at best. The weight gradient has one thread for each element of the weight, which walks all
 // pixels: a small weight leaves most of the machine idle.
 //
-// Registers: 56 to 78, no shared memory. Measured on hardware: not yet.
+// Registers: 56 to 78, no shared memory. Run on an H200 by its tests, not timed.
 #include "kernels/conv/epilogue.h"
 #include "kernels/gpu/gpu.h"
 

@@ -7,7 +7,7 @@
 // memory, which is now the limit.
 //
 // Edges: what lies outside a matrix is loaded as zero and adds nothing.
-// Registers 40, shared memory 8 KiB. Measured on hardware: not yet.
+// Registers 40, shared memory 8 KiB. Run on an H200 by its tests, not timed.
 #include "kernels/gemm/product.h"
 #include "kernels/gemm/rung.h"
 

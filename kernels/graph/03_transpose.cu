@@ -1,6 +1,6 @@
 // The transposed graph: edges sorted by the column they come from, stably (kernels/index/radix.h),
 // so that each column has them in order. Where a column begins, and which row an edge goes into,
-// are found by bisection. Done once for a graph. Measured on hardware: not yet.
+// are found by bisection. Done once for a graph. Run on an H200 by its tests, not timed.
 #include <bit>
 
 #include "kernels/graph/device.h"

@@ -5,7 +5,7 @@
 //
 // Lines of up to 2048 elements, padded to a power of two with the largest key and index.
 // Bytes: x once, values and indices of k places. Shared memory: 12 bytes an element, at most 24
-// KiB. Registers 36. Measured on hardware: not yet.
+// KiB. Registers 36. Run on an H200 by its tests, not timed.
 #include <bit>
 
 #include "kernels/index/order.h"

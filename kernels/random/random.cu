@@ -5,8 +5,8 @@
 //
 // Operations: some 60 integer ones a block, and for normals 40 of f32 a pair. Bytes: the result,
 // once: a store of 16 bytes a thread for f32. permutation() is a chain of swaps, which one thread
-// does: exact, and slow, since each waits for device memory. Registers: see README.md. Measured on
-// hardware: not yet.
+// does: exact, and slow, since each waits for device memory. Registers: see README.md. Run on an
+// H200 by its tests, not timed.
 #include "kernels/random/random.h"
 
 #include "kernels/gpu/gpu.h"
