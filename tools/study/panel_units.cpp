@@ -32,9 +32,14 @@ Tensor layer_output(Layer& model, const std::string& layer, const Tensor& x) {
   return capture[layer];
 }
 
+// [N, C], tokens [N, T, C] and maps alike as [N, rows, columns, C].
+Tensor as_map(const Tensor& activation) {
+  Tensor x = activation.rank() == 2 ? activation.unsqueeze(1) : activation;
+  return x.rank() == 3 ? x.unsqueeze(2) : x;
+}
+
 void read_random_places(LayerView& view, const Tensor& activation, int64_t first) {
-  Tensor x =
-      activation.rank() == 4 ? activation : activation.unsqueeze(1).unsqueeze(1);  // [N, 1, 1, C]
+  Tensor x = as_map(activation);
   for (size_t i = 0; i < view.places.size(); ++i) {
     auto& place = view.places[i];
     if (place.image < first || place.image >= first + x.size(0)) continue;
@@ -105,10 +110,8 @@ size_t add_tile(report::SpriteSheet& sheet, const Tensor& image) {
 // Response of unit units[i] to image i: at the centre of the map while climbing (so that the image
 // has one thing to show), anywhere in it when scored.
 Tensor responses(const Tensor& activation, const std::vector<int64_t>& units, bool anywhere) {
-  Tensor x = activation;
-  if (x.rank() == 4) {
-    x = anywhere ? max(x, {1, 2}) : x.select(1, x.size(1) / 2).select(1, x.size(2) / 2);
-  }
+  Tensor x = as_map(activation);
+  x = anywhere ? max(x, {1, 2}) : x.select(1, x.size(1) / 2).select(1, x.size(2) / 2);
   Tensor index = from_vector(units, {static_cast<int64_t>(units.size()), 1});
   return gather(x, 1, index).squeeze(1);
 }
