@@ -53,9 +53,9 @@ class Shakespeare : public Task {
                   {"layers", 4}};
     if (!o.model.is_null()) model.update(o.model);
     model_.reset(dynamic_cast<Gpt*>(make_model("gpt", model).release()));
-    if (text_.validation_first <= context()) {
-      fail("train", Caller{}, "a context of {} is longer than the {} characters to train on",
-           context(), text_.validation_first);
+    if (text_.training_first <= context()) {
+      fail("train", Caller{}, "a context of {} is longer than the {} characters for validation",
+           context(), text_.training_first);
     }
   }
 
@@ -79,8 +79,8 @@ class Shakespeare : public Task {
 
   std::vector<Score> evaluate(bool final) override {
     constexpr int64_t validated = 16384;  // characters; the whole split would take long
-    const int64_t first = final ? text_.test_first : text_.validation_first;
-    const int64_t last = final ? text_.length() : std::min(text_.test_first, first + validated);
+    const int64_t first = final ? text_.test_first : context();  // what is before is context
+    const int64_t last = final ? text_.length() : std::min(text_.training_first, first + validated);
     Score score;
     score.name = final ? "test" : "validation";
     score.value = bits(first, last);
@@ -155,7 +155,7 @@ class MaskedCharacters : public Task {
       : options_(o),
         text_(split_text(o.data)),
         tokens_((text_.numbers + scalar(characters_first, DType::i64)).contiguous()),
-        training_(tokens_.slice(0, 0, text_.validation_first)) {
+        training_(tokens_.slice(0, text_.training_first, text_.test_first)) {
     mask_.first = characters_first;
     mask_.last = characters_first + text_.vocabulary.size();
     std::vector<int64_t> counts(static_cast<size_t>(mask_.last));
@@ -166,10 +166,9 @@ class MaskedCharacters : public Task {
     model["head"] = "masked";
     context_ = model.at("context");
     model_ = make_model("bert", model);
-    const int64_t validation = text_.test_first - text_.validation_first;
-    if (validation < context_) {
+    if (text_.training_first < context_) {
       fail("train", Caller{}, "a context of {} is longer than the {} characters for validation",
-           context_, validation);
+           context_, text_.training_first);
     }
   }
 
@@ -194,8 +193,8 @@ class MaskedCharacters : public Task {
 
   std::vector<Score> evaluate(bool final) override {
     constexpr int64_t validated = 16384;  // characters
-    const int64_t first = final ? text_.test_first : text_.validation_first;
-    const int64_t last = final ? text_.length() : std::min(text_.test_first, first + validated);
+    const int64_t first = final ? text_.test_first : 0;
+    const int64_t last = final ? text_.length() : std::min(text_.training_first, first + validated);
     const auto [right, frequent] = accuracies(first, last);
     Score score;
     score.name = final ? "test, gaps filled rightly" : "validation, gaps filled rightly";

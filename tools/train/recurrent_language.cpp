@@ -28,9 +28,9 @@ class RecurrentShakespeare : public Task {
                   {"dropout", 0.1}};
     if (!o.model.is_null()) model.update(o.model);
     model_.reset(dynamic_cast<RecurrentLm*>(make_model("lstm_lm", model).release()));
-    if (text_.validation_first <= window)
-      fail("train", Caller{}, "{} characters to train on are fewer than a window of {}",
-           text_.validation_first, window);
+    if (text_.training_first <= window)
+      fail("train", Caller{}, "{} characters for validation are fewer than a window of {}",
+           text_.training_first, window);
   }
 
   Model& model() override { return *model_; }
@@ -52,8 +52,8 @@ class RecurrentShakespeare : public Task {
 
   std::vector<Score> evaluate(bool final) override {
     constexpr int64_t validated = 16384;  // characters; the whole split would take long
-    const int64_t first = final ? text_.test_first : text_.validation_first;
-    const int64_t last = final ? text_.length() : std::min(text_.test_first, first + validated);
+    const int64_t first = final ? text_.test_first : 1;
+    const int64_t last = final ? text_.length() : std::min(text_.training_first, first + validated);
     Score score;
     score.name = final ? "test" : "validation";
     score.value = bits(first, last);

@@ -17,7 +17,7 @@ TextSplit split_text(const std::string& path, Caller at) {
     fail("train", at, "{} has {} characters; a split needs at least 1,000", path, split.length());
   }
   split.test_first = split.length() * 9 / 10;
-  split.validation_first = split.test_first * 19 / 20;
+  split.training_first = split.test_first / 20;
   return split;
 }
 

@@ -1,5 +1,6 @@
 // A text for character models: numbered, and split in the order of the text. The last tenth is the
-// test, the last twentieth of the rest is for validation, and what is before is trained on.
+// test, the first twentieth of the rest is for validation, and what is between is trained on: the
+// text just before the test tells most about it (names, scenes), so it must not be held out.
 #pragma once
 
 #include <span>
@@ -10,12 +11,12 @@ namespace strata::train {
 
 struct TextSplit {
   Vocabulary vocabulary;
-  Tensor numbers;            // i64 [length], all of it
-  int64_t validation_first;  // training ends here
-  int64_t test_first;        // and validation here
+  Tensor numbers;          // i64 [length], all of it
+  int64_t training_first;  // validation ends here
+  int64_t test_first;      // and training here
 
   int64_t length() const { return numbers.size(0); }
-  Tensor training() const { return numbers.slice(0, 0, validation_first); }
+  Tensor training() const { return numbers.slice(0, training_first, test_first); }
   // [first, last) of the text.
   std::span<const int64_t> part(int64_t first, int64_t last) const;
 };
