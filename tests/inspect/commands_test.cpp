@@ -95,6 +95,7 @@ TEST_F(Commands, OfTheReadmeRun) {
     for (auto [from, to] : {std::pair<std::string, std::string>{"runs/first", at("run")},
                             {"runs/second", at("run")},
                             {"runs/copy", at("copy2")},
+                            {"runs/sentences", at("sentences")},
                             {"-o ", "-o " + home.string() + "/"},
                             {" first.index", " " + at("first.index")}}) {
       for (size_t p = command.find(from); p != std::string::npos;
