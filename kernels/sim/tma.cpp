@@ -391,7 +391,7 @@ void tma_store(int rank, const TensorMap* map, const int* coordinates, const voi
                       "its end",
                       what, coordinates[axis], axis),
           site);
-  if (add && size_of(map->dtype) == 1)
+  if (add && (size_of(map->dtype) == 1 || map->dtype == DType::i64))
     fail(fmt::format("tma_reduce_add: the copy engine does not add {}", name_of(map->dtype)), site);
   check_tile(box, shared, what, site);
   const Ticket ticket(site);

@@ -100,8 +100,9 @@ DEVICE void tma_store(const TensorMap* map, const int (&coordinates)[Rank],
                       "], [%6];", "l"(map), "r"(shared_address(shared))))
   SIM(sim::tma_store(Rank, map, coordinates, shared, false, SIM_HERE);)
 }
-// Adds the tile to global memory, each element by one atomic addition in the map's type. The order
-// of the additions of several blocks is not fixed.
+// Adds the tile to global memory, each element by one atomic addition in the map's type: f32, f64,
+// bf16, f16 or i32 (the PTX ISA lists no signed addition of 64 bits). The order of the additions of
+// several blocks is not fixed.
 template <int Rank>
 DEVICE void tma_reduce_add(const TensorMap* map, const int (&coordinates)[Rank],
                            const void* shared SIM_SITE) {

@@ -207,7 +207,6 @@ TEST(Tma, ReduceAddsEveryType) {
     check_reduce<f16>(DType::f16);
     check_reduce<double>(DType::f64);
     check_reduce<int32_t>(DType::i32);
-    check_reduce<int64_t>(DType::i64);
   });
 }
 
