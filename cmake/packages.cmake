@@ -33,10 +33,19 @@ strata_library_package(DNNL::dnnl oneapi/dnnl/dnnl.hpp dnnl libdnnl-dev)
 strata_library_package(SndFile::sndfile sndfile.h sndfile libsndfile1-dev)
 strata_library_package(Utf8proc::utf8proc utf8proc.h utf8proc libutf8proc-dev)
 strata_library_package(Cairo::cairo cairo/cairo.h cairo libcairo2-dev)
+strata_library_package(Httplib::httplib httplib.h cpp-httplib libcpp-httplib-dev)
+# As Debian's library was built: they change its classes.
+set_property(TARGET Httplib::httplib PROPERTY INTERFACE_COMPILE_DEFINITIONS
+             CPPHTTPLIB_OPENSSL_SUPPORT CPPHTTPLIB_ZLIB_SUPPORT CPPHTTPLIB_BROTLI_SUPPORT)
 # Headers only.
 find_path(HNSWLIB_INCLUDE hnswlib/hnswlib.h)
 if(NOT HNSWLIB_INCLUDE)
   message(FATAL_ERROR "hnswlib was not found. Install it with: apt-get install libhnswlib-dev "
+                      "(or run script/bootstrap, which installs everything).")
+endif()
+find_path(TOMLPLUSPLUS_INCLUDE toml++/toml.h)
+if(NOT TOMLPLUSPLUS_INCLUDE)
+  message(FATAL_ERROR "toml++ was not found. Install it with: apt-get install libtomlplusplus-dev "
                       "(or run script/bootstrap, which installs everything).")
 endif()
 if(BUILD_TESTING OR NOT DEFINED BUILD_TESTING)

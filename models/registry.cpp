@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "models/config/configured.h"
+
 namespace strata {
 
 using nlohmann::json;
@@ -43,34 +45,59 @@ const std::vector<ModelEntry>& model_entries() {
 }
 
 const ModelEntry& model_entry(const std::string& name, Caller at) {
+  if (config::is_description(name)) return config::described_entry(name, "", at);
   std::string names;
   for (const ModelEntry& entry : model_entries()) {
     if (entry.name == name) return entry;
     names += (names.empty() ? "" : ", ") + entry.name;
   }
-  fail("make_model", at, "there is no model '{}'; there are {}", name, names);
+  fail(
+      "make_model", at,
+      "there is no model '{}'; there are {}, and files that describe one (.toml: see `strata new`)",
+      name, names);
 }
+
+namespace {
+
+// A description that comes with the options is the one that counts: its file may be gone.
+const ModelEntry& entry_for(const std::string& name, const json& options, Caller at) {
+  if (config::is_description(name) && options.is_object() && options.contains("description"))
+    return config::described_entry(name, options.at("description"), at);
+  return model_entry(name, at);
+}
+
+json without_description(json options) {
+  options.erase("description");
+  return options;
+}
+
+}  // namespace
 
 json model_options(const std::string& name, Caller at) { return model_entry(name, at).defaults; }
 
-std::unique_ptr<Model> make_model(const std::string& name, const json& options, Caller at) {
-  const ModelEntry& entry = model_entry(name, at);
-  json merged = entry.defaults;
+json complete_options(const std::string& name, const json& options, Caller at) {
   if (!options.is_null() && !options.is_object()) {
     fail("make_model", at, "the options of '{}' must be an object; got {}", name, options.dump());
   }
+  json merged = entry_for(name, options, at).defaults;
   for (auto& [key, value] : options.items()) {
     if (!merged.contains(key)) {
       fail("make_model", at, "'{}' has no option '{}'; it takes {}", name, key,
-           entry.defaults.dump());
+           without_description(merged).dump());
     }
     merged[key] = value;
   }
+  return merged;
+}
+
+std::unique_ptr<Model> make_model(const std::string& name, const json& options, Caller at) {
+  const json all = complete_options(name, options, at);
+  const ModelEntry& entry = entry_for(name, all, at);
   try {
-    return entry.make(merged);
+    return entry.make(all);
   } catch (const json::exception& error) {
     fail("make_model", at, "an option of '{}' has the wrong type ({}); the defaults are {}", name,
-         error.what(), entry.defaults.dump());
+         error.what(), without_description(entry.defaults).dump());
   }
 }
 

@@ -39,16 +39,20 @@ struct ModelEntry {
 
 // All models, in the order of their domains.
 const std::vector<ModelEntry>& model_entries();
-// An unknown name is an error that lists those there are.
+// An unknown name is an error that lists those there are. The path of a description in TOML
+// ("my.toml") is a name too: see models/config/configured.h.
 const ModelEntry& model_entry(const std::string& name, Caller at = Caller::here());
 
 // The options a model takes, with their defaults.
 nlohmann::json model_options(const std::string& name, Caller at = Caller::here());
+// The same with `options` (an object, or null) in the place of defaults, as the model is made from.
+// An unknown option is an error that lists those there are.
+nlohmann::json complete_options(const std::string& name, const nlohmann::json& options,
+                                Caller at = Caller::here());
 
-// Makes a model; `options` (an object, or null) replaces defaults. For images: channels, height,
+// Makes a model with complete_options(name, options). For images: channels, height,
 // width, classes; options that say the shape of the data are accepted by every image classifier,
-// also where it does not depend on them. An unknown name or option is an error that lists those
-// there are.
+// also where it does not depend on them.
 std::unique_ptr<Model> make_model(const std::string& name, const nlohmann::json& options,
                                   Caller at = Caller::here());
 

@@ -7,6 +7,7 @@
 
 #include "engine/io/atomic_file.h"
 #include "engine/ops/random.h"
+#include "models/config/configured.h"
 #include "models/registry.h"
 #include "tools/report/run_files.h"
 #include "tools/study/random_labels.h"
@@ -79,6 +80,9 @@ Json model_shape(const Options& options, const Dataset& data) {
                 {"classes", data.classes()}};
   // The generated classes are relations over the whole image: see models/vision/convnet.h.
   if (options.model == "convnet" && data.name == "terrace") shape["halve"] = {1, 2, 4, 6};
+  // A network described in a file goes on in runs that outlive the file.
+  if (config::is_description(options.model))
+    shape["description"] = model_options(options.model).at("description");
   return shape;
 }
 
@@ -139,7 +143,7 @@ void claim_folder(const Options& options) {
   if (!fs::exists(options.out / "config.json")) return;
   if (options.force) {
     for (const char* name : {"config.json", "metrics.jsonl", "report.json", "report.html",
-                             "checkpoint.safetensors", "monitor"}) {
+                             "checkpoint.safetensors", "monitor", "events"}) {
       fs::remove_all(options.out / name, error);
     }
     return;
