@@ -31,6 +31,7 @@ void MetricsLog::write(const nlohmann::ordered_json& line) {
   if (std::fwrite(text.data(), 1, text.size(), file_) != text.size() || std::fflush(file_) != 0) {
     fail("metrics", Caller{}, "cannot write {}: {}", path_.string(), std::strerror(errno));
   }
+  if (events_) events_->line(line);
 }
 
 int64_t MetricsLog::size() {

@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "tools/events/run_events.h"
+
 namespace strata::study {
 
 class MetricsLog {
@@ -20,12 +22,15 @@ class MetricsLog {
 
   // Numbers that are not finite become null. A full disk is an error.
   void write(const nlohmann::ordered_json& line);
+  // Lines go to the run's event file as well, from now on.
+  void copy_to(events::RunEvents& events) { events_ = &events; }
   // Bytes written and handed to the system.
   int64_t size();
 
  private:
   std::filesystem::path path_;
   std::FILE* file_;
+  events::RunEvents* events_ = nullptr;
 };
 
 }  // namespace strata::study

@@ -21,6 +21,8 @@ Json units_panel(Study& study, Json& sprites);
 Json attribution_panel(Study& study, Json& sprites);
 // t-SNE of pixels and of each layer.
 Json embedding_panel(Study& study, Json& sprites);
+// The last layer's embedding of test images, as files for TensorBoard's projector in RUN/events.
+void write_embedding(Study& study);
 // CKA between layers, trained and untrained.
 Json similarity_panel(const Monitor& monitor, int64_t last_step);
 

@@ -28,6 +28,8 @@ double peak_bytes() {
 void finish_monitoring(Study& study, Monitor& monitor) {
   auto path = study.file("metrics.jsonl");
   MetricsLog log(path, static_cast<int64_t>(std::filesystem::file_size(path)));
+  events::RunEvents events(study.options.out, events::RunEvents::whole);
+  log.copy_to(events);
   monitor.observe_pixels(log);
   monitor.observe_shuffled(*study.model, study.total_steps(), log);
   monitor.write_cka(monitored_steps(study.total_steps()), log);
@@ -53,6 +55,7 @@ Json make_panels(Study& study, Monitor& monitor, Json& seconds) {
   make("embedding", [&] { return embedding_panel(study, sprites); });
   progress.finish();
   panels["sprites"] = sprites;
+  write_embedding(study);
   return panels;
 }
 

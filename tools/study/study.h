@@ -1,7 +1,8 @@
 // strata study: trains a layered network and studies its features as they emerge.
 //
 // A run folder holds config.json (everything needed to repeat it), metrics.jsonl (a line at a
-// time), checkpoint.safetensors, monitor/ (what the monitor keeps of each step), at the end
+// time), events/ (the same and more for TensorBoard), checkpoint.safetensors, monitor/ (what the
+// monitor keeps of each step), at the end
 // report.json and the self-contained report.html, and random_labels/: a run of the same network on
 // a few of the images with labels that mean nothing, the control of explanations.
 #pragma once

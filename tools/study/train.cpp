@@ -7,6 +7,7 @@
 #include "engine/io/checkpoint.h"
 #include "engine/ops.h"
 #include "engine/optim/clip.h"
+#include "tools/events/run_events.h"
 #include "tools/study/progress.h"
 #include "tools/study/study.h"
 
@@ -35,6 +36,8 @@ class Training {
         watched_(monitored_steps(study.total_steps())) {
     resume();
     log_ = std::make_unique<MetricsLog>(study.file("metrics.jsonl"), log_bytes_);
+    events_ = std::make_unique<events::RunEvents>(study.options.out, events_bytes_);
+    log_->copy_to(*events_);
   }
 
   TrainingTime run() {
@@ -124,6 +127,8 @@ class Training {
     auto start = Clock::now();
     study_.model->to(Device::cpu);  // the monitor computes there
     monitor_.observe(*study_.model, step_, *log_);
+    events_->weights(*study_.model, step_);
+    events_->filters(monitor_.filters(step_), step_);
     study_.model->to(device_);
     time_.monitoring += seconds_since(start);
   }
@@ -134,6 +139,7 @@ class Training {
     state.position = {{"epoch", loader_.state().epoch}, {"position", loader_.state().position}};
     state.extra = {{"step", step_},
                    {"metrics_bytes", log_->size()},
+                   {"events_bytes", events_->size()},
                    {"training_seconds", time_.training},
                    {"monitoring_seconds", time_.monitoring}};
     io::save_checkpoint(study_.file("checkpoint.safetensors").string(), state);
@@ -148,6 +154,7 @@ class Training {
     loader_.set_state({state.position.at("epoch"), state.position.at("position")});
     step_ = state.extra.at("step");
     log_bytes_ = state.extra.at("metrics_bytes");
+    events_bytes_ = state.extra.value("events_bytes", int64_t{0});
     time_.training = state.extra.at("training_seconds");
     time_.monitoring = state.extra.at("monitoring_seconds");
     fmt::print(stderr, "going on at step {} of {}\n", step_, study_.total_steps());
@@ -169,7 +176,8 @@ class Training {
   DataLoader loader_;
   std::vector<int64_t> watched_;
   std::unique_ptr<MetricsLog> log_;
-  int64_t step_ = 0, log_bytes_ = 0;
+  std::unique_ptr<events::RunEvents> events_;
+  int64_t step_ = 0, log_bytes_ = 0, events_bytes_ = 0;
   double loss_sum_ = 0, right_ = 0, seen_ = 0, batches_ = 0, shown_loss_ = 0, shown_accuracy_ = 0;
   TrainingTime time_;
   Clock::time_point last_checkpoint_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <fstream>
@@ -12,7 +13,9 @@
 #include "engine/ops.h"
 #include "engine/optim/clip.h"
 #include "engine/tensor/allocator.h"
+#include "tools/events/run_events.h"
 #include "tools/study/metrics_log.h"
+#include "tools/study/monitor.h"
 #include "tools/study/progress.h"
 
 namespace strata::train {
@@ -47,7 +50,7 @@ void write_json(const std::filesystem::path& path, const Json& json) {
 
 // Makes the folder and its config.json; or, to resume, checks that the run in it is the same one.
 void prepare_folder(const TaskEntry& entry, const TaskOptions& o, const std::string& command,
-                    Caller at) {
+                    int64_t total_steps, Caller at) {
   const std::filesystem::path config = o.out / "config.json";
   Json wanted{
       {"task", entry.name}, {"data", o.data}, {"seed", o.seed}, {"device", name_of(o.device)}};
@@ -64,6 +67,7 @@ void prepare_folder(const TaskEntry& entry, const TaskOptions& o, const std::str
     if (found.is_discarded())
       fail("train", at, "{} is no JSON; use --force to start anew", config.string());
     found.erase("command");
+    found.erase("total_steps");
     if (found != wanted)
       fail("train", at, "{} holds another run ({}); this one is {}", o.out.string(), found.dump(),
            wanted.dump());
@@ -72,8 +76,10 @@ void prepare_folder(const TaskEntry& entry, const TaskOptions& o, const std::str
   for (const char* name : {"config.json", "checkpoint.safetensors", "best.safetensors",
                            "metrics.jsonl", "result.json", "model.safetensors"})
     std::filesystem::remove(o.out / name);
+  std::filesystem::remove_all(events::events_folder(o.out));
   std::filesystem::create_directories(o.out);
   wanted["command"] = command;
+  wanted["total_steps"] = total_steps;
   write_json(config, wanted);
 }
 
@@ -86,15 +92,19 @@ class Loop {
     scheduler_ = std::make_unique<Scheduler>(*optimizer_, task.schedule());
     resume();
     log_ = std::make_unique<study::MetricsLog>(options.out / "metrics.jsonl", log_bytes_);
+    events_ = std::make_unique<events::RunEvents>(options.out, events_bytes_);
+    log_->copy_to(*events_);
   }
 
   std::vector<Score> run(const std::string& name) {
     study::Progress progress(name, total_, "steps");
     saved_ = start_ = Clock::now();
+    if (step_ == 0) show_weights();
     for (; step_ < total_; progress.update(step_, note_)) {
       update();
       if (step_ % steps_a_line == 0 || step_ == total_) write_line();
       if (step_ % task_.evaluate_every() == 0 || step_ == total_) validate();
+      if (std::binary_search(shown_.begin(), shown_.end(), step_)) show_weights();
       const bool due =
           std::chrono::duration<double>(Clock::now() - saved_).count() > seconds_a_checkpoint;
       if ((due && step_ % steps_a_line == 0) || step_ == total_) save();
@@ -144,6 +154,12 @@ class Loop {
                      {"seconds", seconds()}});
   }
 
+  void show_weights() {
+    events_->weights(model_, step_);
+    if (auto parameters = model_.named_parameters(); !parameters.empty())
+      events_->filters(parameters.front().tensor, step_);
+  }
+
   std::vector<Score> scores(bool final) {
     NoGrad off;
     model_.eval();
@@ -177,6 +193,7 @@ class Loop {
     io::TrainingState state = parts();
     state.extra = {{"step", step_},
                    {"metrics_bytes", log_->size()},
+                   {"events_bytes", events_->size()},
                    {"seconds", seconds()},
                    {"score", shown_score_}};
     state.extra["best"] = std::isnan(best_) ? nlohmann::json() : nlohmann::json(best_);
@@ -191,6 +208,7 @@ class Loop {
     io::load_checkpoint(path.string(), state);
     step_ = state.extra.at("step");
     log_bytes_ = state.extra.at("metrics_bytes");
+    events_bytes_ = state.extra.value("events_bytes", int64_t{0});
     seconds_ = state.extra.at("seconds");
     shown_score_ = state.extra.at("score");
     if (!state.extra.at("best").is_null()) best_ = state.extra.at("best");
@@ -204,7 +222,9 @@ class Loop {
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Scheduler> scheduler_;
   std::unique_ptr<study::MetricsLog> log_;
-  int64_t step_ = 0, log_bytes_ = 0;
+  std::unique_ptr<events::RunEvents> events_;
+  const std::vector<int64_t> shown_ = study::monitored_steps(total_);  // whose weights are shown
+  int64_t step_ = 0, log_bytes_ = 0, events_bytes_ = 0;
   double loss_sum_ = 0, losses_ = 0, seconds_ = 0, best_ = std::numeric_limits<double>::quiet_NaN();
   std::string note_, shown_score_;
   Clock::time_point start_ = Clock::now(), saved_ = start_;
@@ -220,7 +240,7 @@ TaskResult run_task(const TaskEntry& entry, const TaskOptions& options, const st
     fail("train", at, "'{}' needs --data: {}", entry.name, entry.data);
   manual_seed(options.seed);
   const std::unique_ptr<Task> task = entry.make(options);
-  prepare_folder(entry, options, command, at);
+  prepare_folder(entry, options, command, task->total_steps(), at);
   TaskResult result;
   Loop loop(*task, options);
   result.scores = loop.run(entry.name);

@@ -1,8 +1,9 @@
 // Runs a task: the loop, metrics.jsonl, checkpoints, resuming, progress.
 //
 // A run folder holds config.json (everything needed to repeat it), metrics.jsonl,
-// checkpoint.safetensors, best.safetensors where the task keeps the best weights, and at the end
-// result.json (scores, seconds, peak memory) and model.safetensors.
+// events/ (the same and more for TensorBoard), checkpoint.safetensors, best.safetensors where the
+// task keeps the best weights, and at the end result.json (scores, seconds, peak memory) and
+// model.safetensors.
 #pragma once
 
 #include "tools/train/task.h"

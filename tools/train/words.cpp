@@ -9,6 +9,8 @@
 #include "engine/data/text.h"
 #include "engine/io/atomic_file.h"
 #include "models/words/analogies.h"
+#include "tools/events/projector.h"
+#include "tools/events/run_events.h"
 #include "tools/train/domains.h"
 #include "tools/train/word_fit.h"
 
@@ -92,6 +94,12 @@ class WordVectorTask : public Task {
 
   std::vector<std::string> finish(const std::filesystem::path& out) override {
     write_vectors(out / "vectors.txt");
+    events::Embedding embedding;
+    embedding.name = "word vectors";
+    embedding.points = fit_->vectors();
+    embedding.columns = {"word"};
+    for (const std::string& word : words_.corpus.words) embedding.labels.push_back({word});
+    events::write_projector(events::events_folder(out), embedding);
     std::vector<std::string> lines = {
         fmt::format("{} words, {} tokens; vectors.txt holds the vectors as word2vec writes them",
                     words_.corpus.words.size(), words_.corpus.tokens.size())};
