@@ -38,6 +38,8 @@ int main(int argc, char** argv) {
   strata::commands::Command run;
   strata::commands::add_study(app, run);
   strata::commands::add_report(app, run);
+  strata::commands::add_watch(app, run);
+  strata::commands::add_serve(app, run);
   strata::commands::add_inspect(app, run);
   strata::commands::add_gallery(app, run);
   strata::commands::add_scores(app, run);

@@ -14,6 +14,8 @@ using Command = std::function<int()>;
 
 void add_study(CLI::App& app, Command& run);       // strata study
 void add_report(CLI::App& app, Command& run);      // strata report
+void add_watch(CLI::App& app, Command& run);       // strata watch
+void add_serve(CLI::App& app, Command& run);       // strata serve
 void add_data(CLI::App& app, Command& run);        // strata data show
 void add_models(CLI::App& app, Command& run);      // strata models
 void add_graph(CLI::App& app, Command& run);       // strata graph
