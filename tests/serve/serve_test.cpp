@@ -190,7 +190,7 @@ TEST_F(Serve, TheComparisonIsDrawnByABrowser) {
   };
   const std::string curves = page("/compare?a=one&b=deep/er/two");
   EXPECT_TRUE(has(curves, "<h1>one and deep/er/two</h1>")) << curves;
-  EXPECT_TRUE(has(curves, "a training 1; b training 3")) << curves;  // the last losses of both
+  EXPECT_TRUE(has(curves, "left training 1; right training 3")) << curves;  // the last losses of both
   EXPECT_TRUE(has(curves, "class=\"curve b ")) << curves;
   EXPECT_TRUE(has(curves, "<span class=\"a\">90.0</span>")) << curves;
   const std::string reports = page("/compare?a=one&b=deep/er/two&view=pages");

@@ -33,10 +33,11 @@ function showRuns(runs) {
   if (runs.length === 0) return show('No runs', element('p', {}, 'There is no run, report or gallery in this folder yet.'));
   const form = element('form', {action: '/compare'});
   const body = element('tbody');
-  runs.forEach((run, at) => {
+  const first = runs.filter((run) => run.metrics);
+  runs.forEach((run) => {
     const choices = ['a', 'b'].map((side, i) => {
       const radio = element('input', {type: 'radio', name: side, value: run.path, 'aria-label': `${nameOf(run)} on the ${i ? 'right' : 'left'}`});
-      radio.checked = at === Math.min(i, runs.length - 1);
+      radio.checked = run === (first[i] || first[0] || runs[0]);
       return element('td', {}, radio);
     });
     body.append(element('tr', {}, element('td', {}, nameOf(run)), element('td', {class: 'soft'}, run.title),
@@ -83,27 +84,28 @@ function chart(name, sides) {
   const all = sides.flatMap(({parts}) => parts.flatMap((part) => part.points));
   const x = d3.scaleLinear().domain([0, d3.max(all, (p) => p[0]) || 1]).range([left, width - right]);
   const y = d3.scaleLinear().domain(d3.extent(all, (p) => p[1])).nice().range([height - bottom, top]);
-  const last = sides.map(({side, parts}) => parts.map(({kind, points}) =>
-    `${side} ${kind === 'train' ? 'training' : 'held-out'} ${d3.format('.4~g')(points[points.length - 1][1])}`).join(', ')).join('; ');
-  const svg = d3.create('svg').attr('viewBox', [0, 0, width, height]).attr('role', 'img').attr('aria-label', `${name} by step; last values: ${last}`);
-  svg.append('g').attr('class', 'axis').attr('transform', `translate(0,${height - bottom})`).call(d3.axisBottom(x).ticks(5, '~s'));
+  const last = sides.map(({side, title, parts}) => element('span', {class: side}, title + parts.map(({kind, points}) =>
+    `${kind === 'train' ? 'training' : 'held-out (dashed)'} ${d3.format('.4~g')(points[points.length - 1][1])}`).join(', ')));
+  const svg = d3.create('svg').attr('viewBox', [0, 0, width, height]).attr('role', 'img').attr('aria-label', `${name} by step; last values: ${last.map((span) => span.textContent).join('; ')}`);
+  svg.append('g').attr('class', 'axis').attr('transform', `translate(0,${height - bottom})`).call(d3.axisBottom(x).ticks(5));
   svg.append('g').attr('class', 'axis').attr('transform', `translate(${left},0)`).call(d3.axisLeft(y).ticks(5));
   const line = d3.line().x((p) => x(p[0])).y((p) => y(p[1]));
   for (const {side, parts} of sides) {
     for (const {kind, points} of parts)
       svg.append('path').attr('class', `curve ${side} ${kind === 'train' ? '' : 'held-out'}`).attr('d', line(points));
   }
-  return element('figure', {}, element('figcaption', {}, name), svg.node(), element('span', {class: 'soft'}, last));
+  return element('figure', {}, element('figcaption', {}, name), svg.node(), element('p', {class: 'last'}, ...last.flatMap((span, i) => i ? ['; ', span] : [span])));
 }
 
-// sides: [{side, metrics}]
+// sides: [{side, title, metrics}]: the class that colours it, and what stands before its numbers.
 function charts(sides) {
-  const found = sides.map(({side, metrics}) => ({side, curves: curvesOf(metrics)}));
-  const names = [...new Set(found.flatMap(({curves}) => [...curves.keys()]))];
+  const found = sides.map(({side, title, metrics}) => ({side, title, curves: curvesOf(metrics)}));
+  const names = [...new Set(['loss', 'accuracy', ...found.flatMap(({curves}) => [...curves.keys()])])]
+    .filter((name) => found.some(({curves}) => curves.has(name)));
   if (names.length === 0) return element('p', {}, 'No line of training or validation has been written yet.');
   const grid = element('div', {class: 'charts'});
   for (const name of names)
-    grid.append(chart(name, found.filter(({curves}) => curves.has(name)).map(({side, curves}) => ({side, parts: curves.get(name)}))));
+    grid.append(chart(name, found.filter(({curves}) => curves.has(name)).map(({side, title, curves}) => ({side, title, parts: curves.get(name)}))));
   return grid;
 }
 
@@ -116,7 +118,8 @@ function lastProbes(metrics) {
   return table;
 }
 
-function probeTable(sides) {
+function probeTable(all) {
+  const sides = all.filter(({metrics}) => (metrics.probe || {step: []}).step.length > 0);
   const tables = sides.map(({metrics}) => lastProbes(metrics));
   const layers = [...new Set(tables.flatMap(Object.keys))];
   const factors = [...new Set(tables.flatMap((t) => Object.values(t).flatMap(Object.keys)))];
@@ -135,7 +138,7 @@ function probeTable(sides) {
 }
 
 async function showCurves(run) {
-  const sides = [{side: 'a', metrics: await fetched(link('/api/metrics', {run: run.path}))}];
+  const sides = [{side: 'a', title: '', metrics: await fetched(link('/api/metrics', {run: run.path}))}];
   const page = run.page ? [element('p', {}, element('a', {href: fileOf(run)}, 'Its page'))] : [];
   show(run.title || nameOf(run), ...page, charts(sides), ...probeTable(sides));
 }
@@ -185,7 +188,7 @@ async function showComparison(runs, a, b) {
   if (view === 'pages') {
     shown = withPages ? reports(pair) : [element('p', {}, 'Not both have a report.')];
   } else if (withCurves) {
-    const sides = await Promise.all(pair.map(async (run, i) => ({side: 'ab'[i], metrics: await fetched(link('/api/metrics', {run: run.path}))})));
+    const sides = await Promise.all(pair.map(async (run, i) => ({side: 'ab'[i], title: ['left ', 'right '][i], metrics: await fetched(link('/api/metrics', {run: run.path}))})));
     shown = [charts(sides), ...probeTable(sides)];
   } else {
     shown = [element('p', {}, 'Not both have metrics.')];
