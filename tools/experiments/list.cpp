@@ -2,6 +2,10 @@
 
 namespace strata::experiments {
 
-std::vector<Experiment> list() { return {}; }
+std::vector<Experiment> list() {
+  return {hierarchy(),           transferability(),   implicit_bias(),
+          batch_noise(),         depth_width(),       distributed_codes(),
+          transfer_saves_data(), language_pipeline(), embeddings()};
+}
 
 }  // namespace strata::experiments

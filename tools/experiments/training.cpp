@@ -10,6 +10,7 @@
 #include "engine/optim/clip.h"
 #include "engine/optim/optimizer.h"
 #include "engine/optim/schedule.h"
+#include "models/vision/convnet.h"
 #include "tools/introspect/capture.h"
 #include "tools/introspect/representation/features.h"
 
@@ -103,6 +104,19 @@ std::vector<int64_t> log_spaced_steps(int64_t last, int64_t count) {
     if (step > steps.back()) steps.push_back(step);
   }
   return steps;
+}
+
+std::unique_ptr<Model> convnet_for(int64_t classes, uint64_t seed, Budget budget) {
+  manual_seed(seed);
+  ConvNetOptions options{.classes = classes, .halve = {1, 2, 4, 6}};
+  if (budget == Budget::small) options.widths = {8, 16, 16, 32, 32, 64};
+  return std::make_unique<ConvNet>(options);
+}
+
+std::vector<std::string> layers_of(const Model& model) {
+  std::vector<std::string> layers = model.stages();
+  layers.pop_back();  // the logits
+  return layers;
 }
 
 double accuracy(Model& model, const Images& images) {

@@ -12,6 +12,7 @@
 
 #include "engine/data/dataset.h"
 #include "models/model.h"
+#include "tools/experiments/experiment.h"
 #include "tools/introspect/representation/probe.h"
 
 namespace strata::experiments {
@@ -46,6 +47,12 @@ void train(Model& model, const Images& images, const TrainingOptions& options);
 
 // 0, then about `count` steps from 1 to `last`, evenly spaced in their logarithm, each once.
 std::vector<int64_t> log_spaced_steps(int64_t last, int64_t count);
+
+// The convolutional network of `strata study` (models/vision/convnet.h), halved after 1, 2, 4 and
+// 6, weights drawn by the seed: half as wide at the small budget.
+std::unique_ptr<Model> convnet_for(int64_t classes, uint64_t seed, Budget budget);
+// conv1, ..., conv6.
+std::vector<std::string> layers_of(const Model& model);
 
 // Share of images classified rightly, in evaluation mode.
 double accuracy(Model& model, const Images& images);
