@@ -48,9 +48,11 @@ int main(int argc, char** argv) {
   strata::commands::add_embed(app, run);
   strata::commands::add_search(app, run);
   strata::commands::add_train(app, run);
+  strata::commands::add_transfer(app, run);
   strata::commands::add_experiment(app, run);
   strata::commands::add_data(app, run);
   strata::commands::add_models(app, run);
+  strata::commands::add_new(app, run);
   strata::commands::add_import(app, run);
   strata::commands::add_export(app, run);
   strata::commands::add_graph(app, run);

@@ -16,6 +16,13 @@ int64_t places(const Site& site, int64_t size, int64_t window, int64_t stride, i
   return (size + padding - window) / stride + 1;
 }
 
+// A share of values that dropout takes away.
+double share(Site& site, const char* key, double fallback) {
+  const double p = site.number(key, fallback);
+  if (!(p >= 0 && p < 1)) site.refuse(key, fmt::format("is {}; it must be in [0, 1)", p));
+  return p;
+}
+
 // A convolution over images or sequences; with `norm`, followed by batch norm and ReLU in one.
 struct Convolution {
   int64_t width, kernel, stride, padding, groups;
@@ -180,7 +187,7 @@ Made make_recurrent(Site& site) {
   RecurrentOptions options;
   options.layers = layers;
   options.bidirectional = site.flag("bidirectional", false);
-  options.dropout = site.number("dropout", 0);
+  options.dropout = share(site, "dropout", 0);
   const int64_t directions = options.bidirectional ? 2 : 1, gates = lstm ? 4 : gru ? 3 : 1;
   int64_t products = 0, inputs = site.in.channels();
   for (int64_t i = 0; i < layers; ++i) {
@@ -199,11 +206,8 @@ Made make_group_norm(Site& site) {
   return {std::make_shared<GroupNorm>(groups, channels), site.in};
 }
 
-// A share in [0, 1), as layers of chance take it.
 Made make_dropout(Site& site) {
-  const double p = site.number("p", 0.5);
-  if (!(p >= 0 && p < 1)) site.refuse("p", fmt::format("is {}; it must be in [0, 1)", p));
-  return {std::make_shared<Dropout>(p), site.in};
+  return {std::make_shared<Dropout>(share(site, "p", 0.5)), site.in};
 }
 
 // One that keeps the shape and has no settings.

@@ -17,6 +17,7 @@ void add_report(CLI::App& app, Command& run);      // strata report
 void add_watch(CLI::App& app, Command& run);       // strata watch
 void add_serve(CLI::App& app, Command& run);       // strata serve
 void add_data(CLI::App& app, Command& run);        // strata data show
+void add_new(CLI::App& app, Command& run);         // strata new
 void add_models(CLI::App& app, Command& run);      // strata models
 void add_graph(CLI::App& app, Command& run);       // strata graph
 void add_import(CLI::App& app, Command& run);      // strata import
@@ -30,6 +31,7 @@ void add_induction(CLI::App& app, Command& run);   // strata induction
 void add_embed(CLI::App& app, Command& run);       // strata embed
 void add_search(CLI::App& app, Command& run);      // strata search
 void add_train(CLI::App& app, Command& run);       // strata train
+void add_transfer(CLI::App& app, Command& run);    // strata transfer
 void add_experiment(CLI::App& app, Command& run);  // strata experiment
 void add_compare(CLI::App& app, Command& run);     // strata compare
 
