@@ -20,28 +20,31 @@ struct GraphOptions {
   int64_t batch = 8;
 };
 
-// Loss of a batch of noise: the graph does not depend on the values.
-Tensor loss_of(Model& model, const nlohmann::json& options, int64_t batch) {
-  if (options.contains("vocabulary")) {
-    Tensor tokens = randint(0, options["vocabulary"].get<int64_t>(),
-                            {batch, options["context"].get<int64_t>()});
-    return cross_entropy(model(tokens), tokens);
-  }
-  Tensor images = randn({batch, options.value("height", 32), options.value("width", 32),
-                         options.value("channels", 3)});
-  return cross_entropy(model(images), randint(0, options.value("classes", 10), {batch}));
+// The graph does not depend on the values, so any will do as examples and as targets.
+Tensor example_of(const std::string& name, int64_t batch) {
+  Generator generator(1);
+  return model_entry(name).example(model_options(name), batch, generator);
+}
+
+// Of logits whose classes are the last axis.
+Tensor loss_of(const Tensor& logits) {
+  if (logits.rank() < 2) return sum(logits);
+  Dims places = logits.shape();
+  places.resize(logits.rank() - 1);
+  return cross_entropy(logits, randint(0, logits.size(-1), places));
 }
 
 int graph(const GraphOptions& o) {
   manual_seed(1);
   auto model = make_model(o.model, nullptr);
-  Tensor loss = loss_of(*model, model_options(o.model), o.batch);
+  const Tensor x = example_of(o.model, o.batch);
+  Tensor loss = loss_of((*model)(x));
   std::vector<std::pair<std::string, Tensor>> names;
   for (auto& [name, tensor] : model->named_parameters()) names.emplace_back(name, tensor);
   io::write_file(o.out, to_dot(loss, names));
   auto bill = saved_bytes(loss);
   std::sort(bill.begin(), bill.end(), [](auto& a, auto& b) { return a.second > b.second; });
-  fmt::print("Kept for the backward pass, batch {}:\n", o.batch);
+  fmt::print("Kept for the backward pass of {}:\n", describe(x));
   size_t total = 0;
   for (auto& [op, bytes] : bill) {
     fmt::print("  {:<16} {:>10.1f} KiB\n", op, static_cast<double>(bytes) / 1024);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <limits>
 
 #include "engine/autograd/autograd.h"
 #include "engine/data/image_file.h"
@@ -145,7 +146,8 @@ Inputs read_images(const Dataset& data, const std::vector<std::string>& given) {
 // Networks of tokens read bytes.
 Inputs read_text(const Subject& subject, const std::vector<std::string>& given) {
   int64_t vocabulary = subject.options.value("vocabulary", int64_t{0});
-  int64_t context = subject.options.value("context", int64_t{0});
+  // A network that keeps a state reads texts of any length.
+  int64_t context = subject.options.value("context", std::numeric_limits<int64_t>::max());
   if (given.size() != 1) {
     fail("inspect", Caller{}, "a network of tokens takes one text: --input \"some text\"");
   }
@@ -161,7 +163,8 @@ Inputs read_text(const Subject& subject, const std::vector<std::string>& given) 
     tokens.push_back(token);
     inputs.tokens[0].push_back(shown(byte));
   }
-  if (tokens.empty() || static_cast<int64_t>(tokens.size()) > context) {
+  if (tokens.empty()) fail("inspect", Caller{}, "the text is empty; give at least one byte");
+  if (static_cast<int64_t>(tokens.size()) > context) {
     fail("inspect", Caller{}, "the text has {} bytes; this network reads 1 to {}", tokens.size(),
          context);
   }
@@ -220,8 +223,7 @@ Subject open_subject(const Source& given) {
   uint64_t seed = complete(source, home, &subject.first_byte);
   subject.model_name = source.model;
   subject.name = fmt::format("{}, {}", source.model, source.checkpoint.string());
-  subject.options = model_options(source.model);
-  if (source.options.is_object()) subject.options.update(source.options);
+  subject.options = complete_options(source.model, source.options);
   load(subject, source, file, seed);
   if (!source.data.empty() && !subject.options.contains("vocabulary")) {
     subject.train = open_dataset(source.data, Split::train, seed);
