@@ -389,6 +389,8 @@ Experiment implicit_bias() {
                "Gunasekar et al. 2017, Implicit regularization in matrix factorization",
                "Neyshabur et al. 2015, In search of the real inductive bias; Zhang et al. 2017, "
                "Understanding deep learning requires rethinking generalization"};
+  e.minutes = 3.3;  // on two cores shared with a dozen jobs
+  e.memory_mib = 36;
   e.run_seed = run_seed;
   e.judge = judge;
   return e;
