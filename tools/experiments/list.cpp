@@ -5,7 +5,7 @@ namespace strata::experiments {
 std::vector<Experiment> list() {
   return {hierarchy(),           transferability(),   implicit_bias(),
           batch_noise(),         depth_width(),       distributed_codes(),
-          transfer_saves_data(), language_pipeline(), embeddings()};
+          transfer_saves_data(), embeddings()};
 }
 
 }  // namespace strata::experiments
