@@ -60,7 +60,12 @@ Tensor example_of(InputKind kind, const json& o, int64_t n, Generator& generator
 
 // The description with the sizes that the options give.
 std::unique_ptr<Model> make(Description description, const json& options) {
-  for (auto& [name, value] : description.sizes) value = options.at(name);
+  for (auto& [name, value] : description.sizes) {
+    value = options.at(name);
+    if (value < (name == "classes" ? 0 : 1))
+      fail("make_model", Caller{}, "the {} of {} must be above 0; got {}", name, description.file,
+           value);
+  }
   auto model = std::make_unique<ConfiguredModel>(description);
   const Row& last = model->rows().back();
   const int64_t classes = description.sizes.at("classes");

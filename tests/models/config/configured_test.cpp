@@ -243,6 +243,7 @@ TEST(Configured, OptionsReplaceTheSizesOfTheInput) {
   EXPECT_EQ((*model)(zeros({2, 28, 28, 1})).shape(), (Dims{2, 4}));
   EXPECT_EQ(described_entry("net.toml", text).domain, Domain::image);
   EXPECT_EQ(complete_options("net.toml", {{"description", text}, {"classes", 7}}).at("classes"), 7);
+  EXPECT_FAILS(described(text, {{"height", 0}}), "the height of net.toml must be above 0; got 0");
   EXPECT_FAILS(described(text, {{"context", 7}}), "'net.toml' has no option 'context'; it takes");
   EXPECT_FAILS(described(text, {{"classes", "many"}}), "'net.toml' has the wrong type");
 }
@@ -300,6 +301,29 @@ TEST(Configured, ErrorsNameLineLayerAndShapes) {
   // Longer than the positions: the layer says it.
   auto model = described(network(embedded + "{type = \"positions\"}", token_input));
   EXPECT_FAILS((*model)(tokens(11, {1, 8})), "has 7 positions; got a sequence of 8.*positions1");
+}
+
+TEST(Configured, ALanguageModelPredictsTokensAndHidesTheFuture) {
+  const std::string text = network(
+      "{type = \"embedding\", width = 8, deviation = 0.02}, {type = \"positions\"}, {type = "
+      "\"block\", "
+      "name = \"blocks\", repeat = 2, layer = [{type = \"residual\", layer = [{type = "
+      "\"layer_norm\"}, {type = \"attention\", heads = 2, causal = true}]}, {type = \"residual\", "
+      "layer = [{type = \"layer_norm\"}, {type = \"linear\", width = 32}, {type = \"gelu\"}, {type "
+      "= "
+      "\"linear\", width = 8}]}]}, {type = \"layer_norm\", name = \"norm\"}, {type = \"linear\", "
+      "name "
+      "= \"head\", width = \"vocabulary\"}",
+      token_input);
+  EXPECT_EQ(described_entry("net.toml", text).domain, Domain::text);
+  manual_seed(1);
+  auto model = described(text);
+  EXPECT_EQ(model->stages(),
+            (Names{"embedding1", "positions1", "blocks.0", "blocks.1", "norm", "head"}));
+  const Tensor x = tokens(11, {3, 7});
+  EXPECT_EQ((*model)(x).shape(), (Dims{3, 7, 11}));
+  expect_near(values((*model)(x.slice(1, 0, 4))), values((*model)(x).slice(1, 0, 4)), 1e-5);
+  expect_gradients(*model, x);
 }
 
 // Saved in the middle, and gone on with where the file that described it is gone.
