@@ -10,13 +10,13 @@ namespace strata::experiments {
 Experiment hierarchy();
 Experiment emergence();
 Experiment transferability();
+Experiment similarity();
 Experiment implicit_bias();
 Experiment batch_noise();
 Experiment depth_width();
 Experiment transfer_saves_data();
 Experiment distributed_codes();
 Experiment attribution_truth();
-Experiment language_pipeline();
 Experiment embeddings();
 
 std::vector<Experiment> list();
