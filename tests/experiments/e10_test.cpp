@@ -259,6 +259,11 @@ TEST(Lies, AreCaught) {
   Context context;
   context.lie = Lie::moving_layers;
   EXPECT_FAILS(distributed_codes().run_seed(context), "freezes no layers");
+  context.lie = Lie::untrained;
+  const Result r =
+      distributed_codes().judge({distributed_codes().run_seed(context)}, context.budget);
+  EXPECT_EQ(r.verdict, Verdict::not_supported) << r.why;
+  EXPECT_NE(r.why.find("not excluded: a network that learned nothing"), std::string::npos) << r.why;
 }
 
 }  // namespace
