@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "tests/support/expect.h"
 #include "tools/serve/library.h"
@@ -54,18 +53,9 @@ class Serve : public testing::Test {
     std::ofstream(outside_) << "secret";
     fs::create_symlink(outside_, root_ / "one" / "link.txt");
     server_ = std::make_unique<Server>(root_, 0);
-    thread_ = std::thread([this] { server_->run(); });
-    for (int i = 0; i < 200; ++i) {  // until it answers
-      if (int socket = connect_to(server_->port()); socket >= 0) {
-        close(socket);
-        break;
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
   }
   void TearDown() override {
-    server_->stop();
-    thread_.join();
+    server_.reset();
     fs::remove_all(root_);
     fs::remove(outside_);
   }
@@ -100,7 +90,6 @@ class Serve : public testing::Test {
   const fs::path root_ = fs::path(testing::TempDir()) / own_;
   const fs::path outside_ = fs::path(testing::TempDir()) / (own_ + ".txt");
   std::unique_ptr<Server> server_;
-  std::thread thread_;
 };
 
 TEST_F(Serve, FindsRunsReportsAndGalleries) {
@@ -136,12 +125,20 @@ TEST_F(Serve, SendsPagesFilesAndMetrics) {
 
 TEST_F(Serve, RefusesWhatIsNotBelowTheFolder) {
   const std::string secret = own_ + ".txt";
-  for (const std::string& path :
-       {"/files/../" + secret, "/files/one/../../" + secret, "/files/%2e%2e/" + secret,
-        "/files/..%2f" + secret, "/files/" + outside_.string(), "/files//" + outside_.string(),
-        std::string("/files/one/link.txt"), std::string("/files/one"), std::string("/files/"),
-        "/files/one/report.html%00.txt", std::string("/files/none.txt"),
-        std::string("/api/metrics?run=../"), std::string("/api/metrics?run=gallery")}) {
+  const std::vector<std::string> paths = {"/files/../" + secret,
+                                          "/files/one/../../" + secret,
+                                          "/files/%2e%2e/" + secret,
+                                          "/files/..%2f" + secret,
+                                          "/files/" + outside_.string(),
+                                          "/files//" + outside_.string(),
+                                          "/files/one/link.txt",
+                                          "/files/one",
+                                          "/files/",
+                                          "/files/one/report.html%00.txt",
+                                          "/files/none.txt",
+                                          "/api/metrics?run=../",
+                                          "/api/metrics?run=gallery"};
+  for (const std::string& path : paths) {
     const std::string answer = get(path);
     EXPECT_EQ(status(answer), "404") << path;
     EXPECT_FALSE(has(answer, "secret")) << path;
@@ -190,7 +187,8 @@ TEST_F(Serve, TheComparisonIsDrawnByABrowser) {
   };
   const std::string curves = page("/compare?a=one&b=deep/er/two");
   EXPECT_TRUE(has(curves, "<h1>one and deep/er/two</h1>")) << curves;
-  EXPECT_TRUE(has(curves, "left training 1; right training 3")) << curves;  // the last losses of both
+  EXPECT_TRUE(has(curves, "left training 1; right training 3"))
+      << curves;  // the last losses of both
   EXPECT_TRUE(has(curves, "class=\"curve b ")) << curves;
   EXPECT_TRUE(has(curves, "<span class=\"a\">90.0</span>")) << curves;
   const std::string reports = page("/compare?a=one&b=deep/er/two&view=pages");
@@ -201,10 +199,11 @@ TEST_F(Serve, TheComparisonIsDrawnByABrowser) {
 TEST(ServeCommand, PrintsItsAddressAndEndsOnASignal) {
   const fs::path folder = fs::path(testing::TempDir()) / ("serve-" + std::to_string(getpid()));
   fs::create_directories(folder);
-  const std::string command = "(" STRATA_BINARY " serve " + folder.string() +
-                              " --port 0 & child=$!; sleep 2; kill -INT $child; wait $child; "
-                              "echo status $?) 2>&1";
-  std::FILE* pipe = popen(("bash -c '" + command + "'").c_str(), "r");
+  // Ended as soon as it has said where it listens.
+  const std::string command = "bash -c \'coproc exec " STRATA_BINARY " serve " + folder.string() +
+                              " --port 0; child=$COPROC_PID; read -u ${COPROC[0]} line; "
+                              "echo $line; kill -INT $child; wait $child; echo status $?\' 2>&1";
+  std::FILE* pipe = popen(command.c_str(), "r");
   std::string text;
   for (int c; (c = std::fgetc(pipe)) != EOF;) text += static_cast<char>(c);
   pclose(pipe);

@@ -5,7 +5,6 @@
 #include <csignal>
 #include <cstdio>
 #include <memory>
-#include <thread>
 
 #include "tools/commands/commands.h"
 #include "tools/serve/server.h"
@@ -19,19 +18,16 @@ struct Options {
 };
 
 int serve_folder(const Options& o) {
-  // Every thread that starts from here on leaves these signals to the one that waits for them.
+  // The server's threads leave these signals to the one that waits for them.
   sigset_t ends;
   sigemptyset(&ends);
   for (int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&ends, signal);
-  serve::Server server(o.folder, o.port);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
-  std::thread listening([&] { server.run(); });
+  serve::Server server(o.folder, o.port);
   fmt::print("http://127.0.0.1:{}/  (Ctrl-C ends it)\n", server.port());
   std::fflush(stdout);
   int signal = 0;
   sigwait(&ends, &signal);
-  server.stop();
-  listening.join();
   return 0;
 }
 

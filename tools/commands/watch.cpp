@@ -53,11 +53,10 @@ std::vector<std::string> picture(const RunState& run, const Options& o) {
 int live(RunState& run, const Options& o) {
   {
     Terminal terminal;
-    for (bool draw = true; run.phase() != Phase::ended;) {
-      if (run.update() || draw) terminal.show(picture(run, o));
-      const Terminal::Input input = terminal.wait(static_cast<int>(1000 * o.every));
-      if (input == Terminal::Input::quit) return 0;
-      draw = true;  // the time since the last line has changed, if nothing else
+    while (run.phase() != Phase::ended) {
+      run.update();
+      terminal.show(picture(run, o));  // also when nothing is new: the window may have changed
+      if (terminal.leaves(static_cast<int>(1000 * o.every))) return 0;
     }
   }
   run.update();

@@ -2,8 +2,10 @@
 
 #include <httplib.h>
 
+#include <chrono>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "tools/report/page.h"
 #include "tools/report/run_files.h"
@@ -19,6 +21,17 @@ using httplib::Response;
 
 constexpr const char* loopback = "127.0.0.1";
 
+// By pieces, which the library sends as they are: whole bodies it compresses for seconds, which
+// gains nothing within a machine.
+void send(Response& response, std::string_view text, const std::string& type) {
+  if (text.empty()) return response.set_content("", type);
+  auto kept = std::make_shared<const std::string>(text);
+  response.set_content_provider(text.size(), type,
+                                [kept](size_t offset, size_t length, httplib::DataSink& sink) {
+                                  return sink.write(kept->data() + offset, length);
+                                });
+}
+
 void refuse(Response& response, int status, const std::string& why) {
   response.status = status;
   response.set_content(why + "\n", "text/plain; charset=utf-8");
@@ -31,7 +44,7 @@ void send_file(const fs::path& root, const std::string& path, Response& response
   if (!type) return refuse(response, 403, "files of this kind are not served");
   std::ifstream in(*file, std::ios::binary);
   if (!in) return refuse(response, 403, "the file cannot be read");
-  response.set_content(std::string((std::istreambuf_iterator<char>(in)), {}), *type);
+  send(response, std::string((std::istreambuf_iterator<char>(in)), {}), *type);
 }
 
 void send_metrics(const fs::path& root, const Request& request, Response& response) {
@@ -39,7 +52,7 @@ void send_metrics(const fs::path& root, const Request& request, Response& respon
   if (!file) return refuse(response, 404, "there is no such run in the folder");
   std::ifstream in(*file);
   try {
-    response.set_content(report::read_metrics(in, "metrics.jsonl").dump(), "application/json");
+    send(response, report::read_metrics(in, "metrics.jsonl").dump(), "application/json");
   } catch (const Error& error) {
     refuse(response, 500, error.what());
   }
@@ -56,6 +69,7 @@ struct Server::Parts {
   fs::path root;
   httplib::Server http;
   int port = 0;
+  std::thread listening;
 
   void route();
 };
@@ -79,9 +93,8 @@ void Server::Parts::route() {
     return httplib::Server::HandlerResponse::Unhandled;
   });
   auto text = [this](const char* path, std::string_view body, const char* type) {
-    http.Get(path, [body, type](const Request&, Response& response) {
-      response.set_content(body.data(), body.size(), type);
-    });
+    http.Get(path,
+             [body, type](const Request&, Response& response) { send(response, body, type); });
   };
   for (const char* path : {"/", "/curves", "/compare"})
     text(path, page_file("page.html"), "text/html; charset=utf-8");
@@ -89,9 +102,9 @@ void Server::Parts::route() {
   text("/serve.js", page_file("serve.js"), "text/javascript; charset=utf-8");
   text("/d3.js", report::page_file("d3.js"), "text/javascript; charset=utf-8");
   http.Get("/api/runs", [this](const Request&, Response& response) {
-    response.set_content(
-        to_json(find_entries(root)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
-        "application/json");
+    const auto list = to_json(find_entries(root));
+    send(response, list.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+         "application/json");
   });
   http.Get("/api/metrics", [this](const Request& request, Response& response) {
     send_metrics(root, request, response);
@@ -122,11 +135,16 @@ Server::Server(const fs::path& folder, int port, Caller at) : parts_(std::make_u
          "cannot listen on {}:{}: it is in use, or may not be; choose another --port, or --port 0 "
          "for any that is free",
          loopback, port);
+  parts_->listening = std::thread([this] { parts_->http.listen_after_bind(); });
+  // Before that the library's stop() would be forgotten.
+  while (!parts_->http.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
-Server::~Server() = default;
+Server::~Server() {
+  parts_->http.stop();
+  parts_->listening.join();
+}
+
 int Server::port() const { return parts_->port; }
-void Server::run() { parts_->http.listen_after_bind(); }
-void Server::stop() { parts_->http.stop(); }
 
 }  // namespace strata::serve

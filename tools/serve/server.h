@@ -14,13 +14,12 @@ namespace strata::serve {
 
 class Server {
  public:
-  // Port 0: any free one. A missing folder or a port in use is an error.
+  // Answers from now on, in threads of its own, until it is destroyed. Port 0: any free one. A
+  // missing folder or a port in use is an error.
   Server(const std::filesystem::path& folder, int port, Caller at = Caller::here());
   ~Server();
 
   int port() const;
-  void run();   // until stop()
-  void stop();  // from any thread
 
  private:
   struct Parts;

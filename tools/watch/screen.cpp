@@ -121,13 +121,7 @@ Lines table(const RunState& run, const Look& look) {
 }  // namespace
 
 std::string state_of(const RunState& run) {
-  switch (run.phase()) {
-    case Phase::ended:
-      return "ended";
-    case Phase::finishing:
-    case Phase::training:
-      break;
-  }
+  if (run.phase() == Phase::ended) return "ended";
   if (const double quiet = run.quiet_seconds(); quiet > suspicious_quiet)
     return fmt::format("no line for {} (stopped?)", human_duration(quiet));
   return run.phase() == Phase::training ? "training" : "trained; its results are being made";

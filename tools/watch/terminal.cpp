@@ -66,21 +66,15 @@ void Terminal::show(const std::vector<std::string>& lines) {
   write(text + "\033[J");  // and what is below
 }
 
-Terminal::Input Terminal::wait(int milliseconds) {
+bool Terminal::leaves(int milliseconds) {
   pollfd key{STDIN_FILENO, POLLIN, 0};
   if (!ended && !resized) poll(&key, keys_ ? 1 : 0, milliseconds);
-  char typed = 0;
-  const bool pressed = keys_ && (key.revents & (POLLIN | POLLHUP)) != 0;
-  if (pressed) {
-    const ssize_t count = read(STDIN_FILENO, &typed, 1);
-    if (count <= 0 && (key.revents & POLLHUP)) return Input::quit;
-  }
-  constexpr char interrupt = 3, end_of_file = 4, escape = 27;
-  if (ended || typed == 'q' || typed == interrupt || typed == end_of_file || typed == escape)
-    return Input::quit;
-  if (!resized) return Input::none;
   resized = 0;
-  return Input::resized;
+  char typed = 0;
+  if (keys_ && (key.revents & (POLLIN | POLLHUP)) != 0 && read(STDIN_FILENO, &typed, 1) <= 0)
+    return true;  // the terminal is gone
+  constexpr char interrupt = 3, end_of_file = 4;
+  return ended || typed == 'q' || typed == interrupt || typed == end_of_file;
 }
 
 int Terminal::width() { return size_of_output().ws_col; }

@@ -19,10 +19,9 @@ class Terminal {
   // From the upper left; what was there before is gone.
   void show(const std::vector<std::string>& lines);
 
-  enum class Input { none, quit, resized };
-  // Waits at most so long for a key, a signal that ends, or a change of size. Quit: q, Ctrl-C,
-  // Ctrl-D, Escape, SIGINT, SIGTERM, SIGHUP.
-  Input wait(int milliseconds);
+  // Waits at most so long for a key, a change of the window's size, or the wish to leave: true for
+  // q, Ctrl-C, Ctrl-D, SIGINT, SIGTERM and SIGHUP.
+  bool leaves(int milliseconds);
 
   static int width();  // of standard output; 0 when it is not a terminal
   static int height();
