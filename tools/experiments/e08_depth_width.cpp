@@ -17,7 +17,7 @@ namespace strata::experiments {
 namespace {
 
 constexpr double error_wanted = 0.1;   // P* is where the error falls to this (Cagnetta et al.)
-constexpr double error_of_half = 0.5;  // where fully connected ones are compared: none gets to 0.1
+constexpr double error_of_half = 0.5;  // where fully connected ones are compared: few get to 0.1
 constexpr double slope_margin = 0.2;   // of slopes around 1 (D1)
 constexpr double fits = 0.02;          // training error above which a network was under-trained
 constexpr double same_parameters = 0.05;
@@ -109,9 +109,10 @@ double sensitivity(Net& net, const TerraceSequence& data) {
 
 // Strings as they stand, one a row.
 std::vector<std::vector<int64_t>> rows_of(const Tensor& strings) {
+  const std::vector<int64_t> all = strings.to_vector<int64_t>();
   std::vector<std::vector<int64_t>> rows;
-  for (int64_t i = 0; i < strings.size(0); ++i)
-    rows.push_back(strings.select(0, i).to_vector<int64_t>());
+  for (auto row = all.begin(); row != all.end(); row += strings.size(1))
+    rows.emplace_back(row, row + strings.size(1));
   return rows;
 }
 
@@ -139,7 +140,7 @@ Unseen unseen(const TerraceSequence& data, const Tensor& training) {
 Json learning_curve(const Context& context, const Setting& s, bool tree) {
   const TerraceSequence data = data_of(s, context.seed);
   const int64_t deep_width = context.budget == Budget::full ? 256 : 64;
-  // Steps of 128 strings: enough for 100 passes where the strings are many.
+  // Steps of 128 strings: enough for 150 passes where the strings are many.
   const int64_t least_steps = context.budget == Budget::full ? 5000 : 1500;
   const int64_t target = Net(s, deep_width, true).count();
   const int64_t width = tree ? deep_width : matched_width(s, target);
@@ -152,7 +153,7 @@ Json learning_curve(const Context& context, const Setting& s, bool tree) {
       train.labels = index_select(train.labels, 0, randperm(count, &shuffle));
     }
     const int64_t steps =
-        context.lie == Lie::untrained ? 0 : std::max<int64_t>(least_steps, 100 * count / 128);
+        context.lie == Lie::untrained ? 0 : std::max<int64_t>(least_steps, 150 * count / 128);
     manual_seed(context.seed);
     Net net(s, width, tree);
     Adam adam(net.parameters(), {.learning_rate = 3e-3});
@@ -400,12 +401,14 @@ Experiment depth_width() {
       "Terrace-sequence with vocabulary = synonyms = classes = m and pairs: 2 levels with m = 4, "
       "6, 8 and 3 levels with m = 4; rules drawn by the seed. A tree of layers (64 units a level) "
       "and a fully connected network of the same depth and parameters, Adam in batches of 128 for "
-      "1,500 steps or 100 passes, trained on 1/2 to 8 times n_c m^L strings (drawn with "
+      "1,500 steps or 150 passes, trained on 1/2 to 8 times n_c m^L strings (drawn with "
       "replacement, counted once); the error is that on strings not trained on. P is where it "
-      "falls to 10 %, interpolated in log P; fully connected networks do not get there and are "
-      "compared where it falls to 50 %, a level set, as the number of passes was, on seed 101. The "
-      "other thresholds are D1's. Reduced: one draw of weights for each draw of rules, and no "
-      "kernel machine. The full budget has 256 units and 5,000 steps.";
+      "falls to 10 %, interpolated in log P; fully connected networks rarely get there and are "
+      "compared where it falls to 50 %, a level set on seed 101. The other thresholds are D1's. "
+      "The passes were raised from 100 to 150 after a first run of seeds 1 to 3, in which a fully "
+      "connected network was left with 2.5 % error on its own strings; no threshold was changed. "
+      "Reduced: one draw of weights for each draw of rules, and no kernel machine. The full budget "
+      "has 256 units and 5,000 steps.";
   e.sources = {
       "Telgarsky 2016, Benefits of depth in neural networks",
       "Cagnetta et al. 2023, How deep neural networks learn compositional data: the random "
@@ -413,6 +416,8 @@ Experiment depth_width() {
       "Poggio et al. 2017, Why and when can deep but not shallow networks avoid the curse of "
       "dimensionality"};
   e.seeds = 3;
+  e.minutes = 6;  // on two cores shared with a dozen jobs
+  e.memory_mib = 345;
   e.run_seed = run_seed;
   e.judge = judge;
   return e;
