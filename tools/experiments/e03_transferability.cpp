@@ -167,7 +167,7 @@ std::vector<NamedFigure> pictures(const std::vector<Json>& seeds) {
                    "n come from a network of B (self) or of A (transfer) and stay frozen, or are "
                    "tuned (+). Bands: 95 % bootstrap intervals of the mean over seeds.",
                    {}};
-  main.figure.title = "Frozen layers of another task: the first cost nothing, the last do";
+  main.figure.title = "What frozen layers of another task cost";
   const draw::Curve zero{"base", {1, 7}, {0, 0}};
   main.figure.rows.push_back(
       {.panels = {
@@ -314,6 +314,8 @@ Experiment transferability() {
       "class and 3,000 batches.";
   e.sources = {"Yosinski et al. 2014, How transferable are features in deep neural networks?"};
   e.seeds = 3;
+  e.minutes = 1;
+  e.memory_mib = 115;
   e.run_seed = run_seed;
   e.judge = judge;
   return e;
