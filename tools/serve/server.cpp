@@ -23,10 +23,10 @@ constexpr const char* loopback = "127.0.0.1";
 
 // By pieces, which the library sends as they are: whole bodies it compresses for seconds, which
 // gains nothing within a machine.
-void send(Response& response, std::string_view text, const std::string& type) {
+void send(Response& response, std::string text, const std::string& type) {
   if (text.empty()) return response.set_content("", type);
-  auto kept = std::make_shared<const std::string>(text);
-  response.set_content_provider(text.size(), type,
+  auto kept = std::make_shared<const std::string>(std::move(text));
+  response.set_content_provider(kept->size(), type,
                                 [kept](size_t offset, size_t length, httplib::DataSink& sink) {
                                   return sink.write(kept->data() + offset, length);
                                 });
@@ -44,7 +44,10 @@ void send_file(const fs::path& root, const std::string& path, Response& response
   if (!type) return refuse(response, 403, "files of this kind are not served");
   std::ifstream in(*file, std::ios::binary);
   if (!in) return refuse(response, 403, "the file cannot be read");
-  send(response, std::string((std::istreambuf_iterator<char>(in)), {}), *type);
+  std::string text(fs::file_size(*file), '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(in.gcount()));  // a file that is being written
+  send(response, std::move(text), *type);
 }
 
 void send_metrics(const fs::path& root, const Request& request, Response& response) {
@@ -93,8 +96,9 @@ void Server::Parts::route() {
     return httplib::Server::HandlerResponse::Unhandled;
   });
   auto text = [this](const char* path, std::string_view body, const char* type) {
-    http.Get(path,
-             [body, type](const Request&, Response& response) { send(response, body, type); });
+    http.Get(path, [body, type](const Request&, Response& response) {
+      send(response, std::string(body), type);
+    });
   };
   for (const char* path : {"/", "/curves", "/compare"})
     text(path, page_file("page.html"), "text/html; charset=utf-8");
