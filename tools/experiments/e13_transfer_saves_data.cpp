@@ -297,7 +297,9 @@ Experiment transfer_saves_data() {
       "pretraining and 3,000 batches.";
   e.sources = {"Zeiler and Fergus 2013, Visualizing and understanding convolutional networks",
                "Yosinski et al. 2014, How transferable are features in deep neural networks?"};
-  e.seeds = 3;
+  e.seeds = 5;
+  e.minutes = 3;
+  e.memory_mib = 105;
   e.run_seed = run_seed;
   e.judge = judge;
   return e;
