@@ -1,6 +1,7 @@
 // Training steps: forward, loss, backward, update. bench/peers/torch_peer.py does the same work in
 // PyTorch; script/bench runs the two in turns. One iteration is one step. STRATA_BENCH_DEVICE=gpu
-// trains on the GPU, and with STRATA_BENCH_TF32=1 on its tensor cores, as PyTorch's convolutions do.
+// trains on the GPU, and with STRATA_BENCH_TF32=1 on its tensor cores, as PyTorch's convolutions
+// do.
 #include <cstdlib>
 
 #include "bench/step.h"

@@ -18,8 +18,8 @@ bool supports(const Problem& problem) {
   const ConvShape& k = problem.shape;
   const ConvNorm& norm = problem.norm;
   return !has_zero(k) && k.groups == 1 && k.R == 1 && k.S == 1 && k.P == k.H && k.Q == k.W &&
-         k.stride_h == 1 && k.stride_w == 1 && k.top == 0 &&
-         k.left == 0 && !normalises_input(norm) && !norm.scale && !norm.sums &&
+         k.stride_h == 1 && k.stride_w == 1 && k.top == 0 && k.left == 0 &&
+         !normalises_input(norm) && !norm.scale && !norm.sums &&
          !(problem.relu && problem.residual);
 }
 

@@ -192,9 +192,8 @@ ModelEntry unet() {
 
 ModelEntry detector() {
   auto make = [](const json& o) {
-    return std::make_unique<Detector>(DetectorOptions{.channels = o.at("channels"),
-                                                      .classes = o.at("classes"),
-                                                      .width = o.at("base_width")});
+    return std::make_unique<Detector>(DetectorOptions{
+        .channels = o.at("channels"), .classes = o.at("classes"), .width = o.at("base_width")});
   };
   return image_model("detector", "CenterNet: objects as points, on a map of cells",
                      {{"classes", 4}, {"base_width", 16}},

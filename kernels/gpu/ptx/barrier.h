@@ -52,12 +52,12 @@ DEVICE void mbarrier_expect(uint64_t* barrier, unsigned bytes SIM_SITE) {
 // the whole cluster would be a fence down to L2 at each arrival, which on an H100 took as long as
 // the products of a stage; who hands over data uses cluster_sync.
 DEVICE void mbarrier_arrive_remote(uint64_t* barrier, unsigned rank SIM_SITE) {
-  PTX_SM90(asm volatile("{.reg .b32 remote;\n"
-                        "mapa.shared::cluster.u32 remote, %0, %1;\n"
-                        "mbarrier.arrive.shared::cluster.b64 _, [remote];}" ::"r"(
-                            shared_address(barrier)),
-                        "r"(rank)
-                        : "memory");)
+  PTX_SM90(asm volatile(
+               "{.reg .b32 remote;\n"
+               "mapa.shared::cluster.u32 remote, %0, %1;\n"
+               "mbarrier.arrive.shared::cluster.b64 _, [remote];}" ::"r"(shared_address(barrier)),
+               "r"(rank)
+               : "memory");)
   SIM(sim::mbarrier_arrive_remote(barrier, rank, SIM_HERE);)
 }
 // Whether the phase of this parity is complete; may sleep for a while first.

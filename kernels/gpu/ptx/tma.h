@@ -89,9 +89,9 @@ DEVICE void tma_load_im2col_multicast(void* shared, const TensorMap* map,
   SIM(sim::tma_load_im2col(shared, map, coordinates, offsets, barrier, blocks, SIM_HERE);)
 }
 
-// ---- stores: complete by groups, see bulk_commit; no coordinate is negative. What lies outside the
-// tensor is not stored, but a row is written in chunks of 16 bytes: where its length is no multiple,
-// the rest of its last chunk is overwritten ----
+// ---- stores: complete by groups, see bulk_commit; no coordinate is negative. What lies outside
+// the tensor is not stored, but a row is written in chunks of 16 bytes: where its length is no
+// multiple, the rest of its last chunk is overwritten ----
 
 template <int Rank>
 DEVICE void tma_store(const TensorMap* map, const int (&coordinates)[Rank],
