@@ -157,7 +157,7 @@ std::string render_report(const Run& run) {
 
 std::string render_index(const std::vector<Run>& runs) {
   std::string body =
-      "<h1>Fifteen claims of representation learning, tested</h1>\n<p>Each claim was run on "
+      "<h1>Claims of representation learning, tested</h1>\n<p>Each claim was run on "
       "several seeds with its "
       "controls; the thresholds of a verdict stand in the source and were fixed beforehand.</p>\n"
       "<div class=\"wide\"><table><thead><tr><th>E<th>question<th>verdict<th>what was "
@@ -170,7 +170,7 @@ std::string render_index(const std::vector<Run>& runs) {
         run.experiment->number, escaped(run.folder.filename().string()),
         escaped(run.experiment->question), verdict(run), escaped(run.result.answer),
         run.seeds.size(), run.seconds / 60);
-  return page("Fifteen claims, tested", body + "</tbody></table></div>\n");
+  return page("Claims, tested", body + "</tbody></table></div>\n");
 }
 
 }  // namespace strata::experiments
