@@ -403,6 +403,7 @@ void tma_store(int rank, const TensorMap* map, const int* coordinates, const voi
         for (uint32_t chunk = 0; chunk < box.bytes(); chunk += 16)
           std::memcpy(to + chunk, tile + gpu::swizzled(chunk, box.map.swizzle), 16);
         ticket.access(block, tile, box.bytes(), false);
+        ticket.landed(nullptr);  // for bulk_wait_read: the tile may be written again
       },
       [=](const unsigned char* from) { store_box(box, from, add, ticket); }, box.bytes());
 }

@@ -31,8 +31,9 @@ RunOptions lie(Lie planted) {
   return options;
 }
 
-struct Toy : testing::Test {
-  Toy() : folder(fs::temp_directory_path() / ("strata_experiment_" + std::to_string(getpid()))) {
+struct RunnerOfAToy : testing::Test {
+  RunnerOfAToy()
+      : folder(fs::temp_directory_path() / ("strata_experiment_" + std::to_string(getpid()))) {
     fs::remove_all(folder);
     experiment.number = 99;
     experiment.name = "toy";
@@ -61,7 +62,7 @@ struct Toy : testing::Test {
       return result;
     };
   }
-  ~Toy() override { fs::remove_all(folder); }
+  ~RunnerOfAToy() override { fs::remove_all(folder); }
   experiments::Run go(RunOptions options = {}) {
     options.out = folder;
     return experiments::run(experiment, options);
@@ -77,7 +78,7 @@ struct Toy : testing::Test {
   int runs = 0;
 };
 
-TEST_F(Toy, RunsEachSeedOnce) {
+TEST_F(RunnerOfAToy, RunsEachSeedOnce) {
   EXPECT_EQ(go().result.verdict, Verdict::supported);
   EXPECT_EQ(runs, 3);
   EXPECT_EQ(go().result.verdict, Verdict::supported);
@@ -91,20 +92,20 @@ TEST_F(Toy, RunsEachSeedOnce) {
   EXPECT_EQ(runs, 8);
 }
 
-TEST_F(Toy, RefusesTheFilesOfAnotherRun) {
+TEST_F(RunnerOfAToy, RefusesTheFilesOfAnotherRun) {
   go();
   EXPECT_FAILS(go(lie(Lie::untrained)), "was made by .*\"lie\":\"none\".*use another --out");
   std::ofstream(folder / "seed-1.json") << "{\"half";
   EXPECT_FAILS(go(), "seed-1.json is not the numbers of a seed");
 }
 
-TEST_F(Toy, CatchesALie) {
+TEST_F(RunnerOfAToy, CatchesALie) {
   const auto lied = go(lie(Lie::shuffled_labels));
   EXPECT_EQ(lied.result.verdict, Verdict::not_supported);
   EXPECT_NE(lied.command.find("--lie shuffled-labels"), std::string::npos) << lied.command;
 }
 
-TEST_F(Toy, WritesWhatItFound) {
+TEST_F(RunnerOfAToy, WritesWhatItFound) {
   const auto done = go();
   const Json json = Json::parse(text("result.json"));
   EXPECT_EQ(json.at("verdict"), "supported");
