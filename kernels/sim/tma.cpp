@@ -430,6 +430,7 @@ void bulk_store(void* global, const void* shared, unsigned bytes, bool add_f32, 
       [=](unsigned char* to) {
         std::memcpy(to, shared, bytes);
         ticket.access(block, shared, bytes, false);
+        ticket.landed(nullptr);
       },
       [=](const unsigned char* from) {
         if (add_f32)
