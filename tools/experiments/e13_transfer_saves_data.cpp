@@ -298,8 +298,8 @@ Experiment transfer_saves_data() {
   e.sources = {"Zeiler and Fergus 2013, Visualizing and understanding convolutional networks",
                "Yosinski et al. 2014, How transferable are features in deep neural networks?"};
   e.seeds = 5;
-  e.minutes = 3;
-  e.memory_mib = 105;
+  e.minutes = 9.6;
+  e.memory_mib = 114;
   e.run_seed = run_seed;
   e.judge = judge;
   return e;
