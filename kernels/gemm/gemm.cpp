@@ -128,7 +128,7 @@ Product make_product(const GemmArguments& g) {
     if (g.epilogue.bias) arguments.push_back({DNNL_ARG_BIAS, bias_layout});
     return {{dnnl::matmul(description), arguments}, g.epilogue.bias != nullptr};
   } catch (const dnnl::error&) {
-    return {};  // not implemented for these strides
+    return {};  // oneDNN refuses these strides: as above
   }
 }
 

@@ -17,20 +17,13 @@ AudioTask::AudioTask(const TaskOptions& options, const std::string& network, jso
 }
 
 std::unique_ptr<Optimizer> AudioTask::optimizer() {
-  ParameterGroup matrices, rest;
-  for (NamedTensor& p : model_->named_parameters())
-    (p.tensor.rank() >= 2 ? matrices : rest).parameters.push_back(std::move(p));
-  rest.weight_decay = 0;
   return std::make_unique<AdamW>(
-      std::vector<ParameterGroup>{std::move(matrices), std::move(rest)},
+      only_matrices_decay(*model_),
       AdamOptions{.learning_rate = options_.learning_rate.value_or(rate_), .weight_decay = 0.05});
 }
 
 std::vector<std::string> AudioTask::finish(const std::filesystem::path& out) {
-  io::AtomicFile file((out / "features.json").string());
-  const std::string text = features_.description().dump(2) + "\n";
-  file.write(text.data(), text.size());
-  file.commit();
+  io::write_file((out / "features.json").string(), features_.description().dump(2) + "\n");
   return {};
 }
 

@@ -16,27 +16,16 @@ namespace {
 
 using nlohmann::json;
 
-void write_text(const std::filesystem::path& path, const std::string& text) {
-  io::AtomicFile file(path.string());
-  file.write(text.data(), text.size());
-  file.commit();
-}
-
 // The characters in the order of their numbers, so that a model can be used without the text.
 void write_vocabulary(const std::filesystem::path& path, const Vocabulary& vocabulary) {
   json symbols = json::array();
   for (int64_t i = 0; i < vocabulary.size(); ++i) symbols.push_back(vocabulary.symbol(i));
-  write_text(path, symbols.dump() + "\n");
+  io::write_file(path.string(), symbols.dump() + "\n");
 }
 
-// Matrices decay, biases and norms do not.
 std::unique_ptr<Optimizer> adamw(Model& model, double learning_rate) {
-  ParameterGroup matrices, rest;
-  for (NamedTensor& p : model.named_parameters())
-    (p.tensor.rank() >= 2 ? matrices : rest).parameters.push_back(std::move(p));
-  rest.weight_decay = 0;
   return std::make_unique<AdamW>(
-      std::vector<ParameterGroup>{std::move(matrices), std::move(rest)},
+      only_matrices_decay(model),
       AdamOptions{.learning_rate = learning_rate, .beta2 = 0.98, .weight_decay = 0.1});
 }
 
@@ -102,7 +91,7 @@ class Shakespeare : public Task {
     const Tensor numbers =
         generate(*model_, prompt.to(options_.device), generate_options, &generator);
     const std::string sample = text_.vocabulary.decode(numbers.select(0, 0).to(Device::cpu));
-    write_text(out / "sample.txt", sample);
+    io::write_file((out / "sample.txt").string(), sample);
     write_vocabulary(out / "vocabulary.json", text_.vocabulary);
     return {"sample.txt, which begins:", sample.substr(0, 300)};
   }

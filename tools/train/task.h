@@ -90,4 +90,7 @@ const std::vector<TaskEntry>& tasks();
 // An unknown name is an error that lists those there are.
 const TaskEntry& task_named(const std::string& name, Caller at = Caller::here());
 
+// A model's parameters for AdamW: matrices decay, biases and norms (rank 0 and 1) do not.
+std::vector<ParameterGroup> only_matrices_decay(Model& model);
+
 }  // namespace strata::train

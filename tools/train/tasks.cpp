@@ -27,4 +27,12 @@ const TaskEntry& task_named(const std::string& name, Caller at) {
   fail("train", at, "there is no task '{}'; there are {}", name, names);
 }
 
+std::vector<ParameterGroup> only_matrices_decay(Model& model) {
+  ParameterGroup matrices, rest;
+  for (NamedTensor& p : model.named_parameters())
+    (p.tensor.rank() >= 2 ? matrices : rest).parameters.push_back(std::move(p));
+  rest.weight_decay = 0;
+  return {std::move(matrices), std::move(rest)};
+}
+
 }  // namespace strata::train

@@ -42,10 +42,7 @@ Json to_json(const std::vector<Score>& scores) {
 }
 
 void write_json(const std::filesystem::path& path, const Json& json) {
-  io::AtomicFile file(path.string());
-  const std::string text = json.dump(2) + "\n";
-  file.write(text.data(), text.size());
-  file.commit();
+  io::write_file(path.string(), json.dump(2) + "\n");
 }
 
 // Makes the folder and its config.json; or, to resume, checks that the run in it is the same one.

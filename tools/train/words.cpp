@@ -167,9 +167,7 @@ class WordVectorTask : public Task {
       for (size_t c = 0; c < width; ++c) text += fmt::format(" {:.6g}", values[w * width + c]);
       text += '\n';
     }
-    io::AtomicFile file(path.string());
-    file.write(text.data(), text.size());
-    file.commit();
+    io::write_file(path.string(), text);
   }
 
   TaskOptions options_;
