@@ -3,7 +3,7 @@
 
 #include "kernels/gpu/divisor.h"
 #include "kernels/gpu/gpu.h"
-#include "kernels/index/index.h"
+#include "kernels/index/rung.h"
 
 namespace strata::gpu::index {
 
@@ -64,11 +64,6 @@ inline Plan make_plan(const cpu::IndexArgs& args) {
   }
   return plan;
 }
-
-// The rungs. `add`: add to the target, else write.
-void gather(const cpu::IndexArgs& args);
-void scatter_lines(const cpu::IndexArgs& args, bool add);
-void scatter_sorted(const cpu::IndexArgs& args, bool add);
 
 // Calls f(Type<T>{}) with the type that moves, or adds, elements of the type.
 template <class F>

@@ -45,6 +45,26 @@ DEVICE void store(T* out, int64_t first, int64_t count, const T (&values)[N]) {
   }
 }
 
+// The same elements of x, 0 from count on.
+template <int N, class T>
+DEVICE void load(const T* x, int64_t first, int64_t count, T (&values)[N]) {
+  constexpr int width = N < vector_width<T> ? N : vector_width<T>;
+  const bool whole =
+      first + N <= count && reinterpret_cast<uintptr_t>(x) % (width * sizeof(T)) == 0;
+#pragma unroll
+  for (int i = 0; i < N; i += width) {
+    Vec<T, width> part;
+    if (whole) {
+      part = load_vector<width>(x + first + i);
+    } else {
+#pragma unroll
+      for (int j = 0; j < width; ++j) part[j] = first + i + j < count ? x[first + i + j] : T(0);
+    }
+#pragma unroll
+    for (int j = 0; j < width; ++j) values[i + j] = part[j];
+  }
+}
+
 // `make(words, values)` turns a block's words into N elements.
 template <int N, class T, class Make>
 DEVICE void for_my_block(T* out, int64_t count, uint64_t seed, uint64_t offset, Make&& make) {
@@ -120,11 +140,11 @@ __global__ __launch_bounds__(threads) void dropout_kernel(const T* x, T* out, bo
   const auto words = Philox(seed).block(offset + static_cast<uint64_t>(block));
   bool kept[4];
   T values[4];
+  load(x, first, count, values);
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     kept[i] = words[i] < threshold;
-    const bool reads = kept[i] && first + i < count;
-    values[i] = reads ? narrow<T>(scale * widen(x[first + i])) : T(0);
+    values[i] = kept[i] ? narrow<T>(scale * widen(values[i])) : T(0);
   }
   store(out, first, count, values);
   if (keep) store(keep, first, count, kept);

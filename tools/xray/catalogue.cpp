@@ -29,7 +29,8 @@ std::string to_string(const Shape& shape) { return fmt::format("{}", fmt::join(s
 const std::vector<Subject>& catalogue() {
   static const std::vector<Subject> all = [] {
     std::vector<Subject> subjects;
-    for (auto family : {gemm_subjects, conv_subjects, attention_subjects, row_subjects})
+    for (auto family : {gemm_subjects, conv_subjects, attention_subjects, row_subjects,
+                        channel_subjects, element_subjects, place_subjects})
       for (Subject& subject : family()) subjects.push_back(std::move(subject));
     return subjects;
   }();

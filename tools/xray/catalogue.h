@@ -49,6 +49,9 @@ const Subject& subject(const std::string& name);
 std::vector<Subject> gemm_subjects();
 std::vector<Subject> conv_subjects();
 std::vector<Subject> attention_subjects();
-std::vector<Subject> row_subjects();  // softmax, norm, loss, reduce
+std::vector<Subject> row_subjects();      // softmax, norm, loss, reduce
+std::vector<Subject> channel_subjects();  // norm
+std::vector<Subject> element_subjects();  // elementwise, random, recurrent, optim
+std::vector<Subject> place_subjects();    // index, pool, graph, embedding
 
 }  // namespace strata::xray

@@ -11,6 +11,10 @@
 
 namespace strata::xray {
 
+inline double bytes_of(int64_t elements, DType dtype) {
+  return static_cast<double>(elements) * static_cast<double>(size_of(dtype));
+}
+
 // Keeps what it makes alive in workload.memory.
 class Operands {
  public:
@@ -31,20 +35,20 @@ class Operands {
   }
   // Whole numbers in [0, limit).
   void* indices(int64_t elements, int64_t limit) {
-    void* memory = empty(elements, DType::i64);
     std::uniform_int_distribution<int64_t> uniform(0, limit - 1);
     std::vector<int64_t> values(static_cast<size_t>(elements));
     for (int64_t& value : values) value = uniform(generator_);
-    upload(memory, values);
+    return copied(values);
+  }
+  void* copied(const std::vector<int64_t>& values) {
+    void* memory = empty(static_cast<int64_t>(values.size()), DType::i64);
+    gpu::copy_to_device(memory, values.data(), values.size() * sizeof(int64_t),
+                        gpu::current_stream());
+    gpu::synchronize(gpu::current_stream());
     return memory;
   }
 
  private:
-  template <class T>
-  void upload(void* memory, const std::vector<T>& values) {
-    gpu::copy_to_device(memory, values.data(), values.size() * sizeof(T), gpu::current_stream());
-    gpu::synchronize(gpu::current_stream());
-  }
   Workload& workload_;
   static constexpr uint64_t seed = 20061;
   uint64_t drawn_ = 0;

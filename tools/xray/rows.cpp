@@ -18,9 +18,6 @@ const Shape small{64, 1024};
 const std::vector<DType> types{DType::f32, DType::bf16, DType::f16};
 
 DType statistics_type(DType dtype) { return dtype == DType::f64 ? DType::f64 : DType::f32; }
-double bytes_of(int64_t elements, DType dtype) {
-  return static_cast<double>(elements) * static_cast<double>(size_of(dtype));
-}
 
 // A subject from what fills one set of arguments and the number of arrays of [rows, C] that must
 // move.
@@ -62,6 +59,19 @@ SoftmaxGradientArgs softmax_gradient_args(Operands& o, int64_t rows, int64_t col
           1,
           dtype,
           false};
+}
+
+// Softmax down the columns: the rows are the axis, the columns lie inside it.
+SoftmaxArgs softmax_columns_args(Operands& o, int64_t rows, int64_t columns, DType dtype) {
+  SoftmaxArgs args = softmax_args(o, 1, rows * columns, dtype);
+  args.size = rows, args.inner = columns;
+  return args;
+}
+SoftmaxGradientArgs softmax_columns_gradient_args(Operands& o, int64_t rows, int64_t columns,
+                                                  DType dtype) {
+  SoftmaxGradientArgs args = softmax_gradient_args(o, 1, rows * columns, dtype);
+  args.size = rows, args.inner = columns;
+  return args;
 }
 
 RowNormArgs norm_args(Operands& o, int64_t rows, int64_t columns, DType dtype) {
@@ -125,14 +135,13 @@ RowSum sum_args(Operands& o, int64_t rows, int64_t columns, DType dtype, bool al
 std::vector<Subject> row_subjects() {
   std::vector<Subject> subjects;
   for (const gpu::SoftmaxRung& rung : gpu::softmax_rungs) {
-    if (rung.run != gpu::softmax_columns) {
-      subjects.push_back(rows_subject<SoftmaxArgs>(fmt::format("softmax/{}", rung.name),
-                                                   "softmax of rows", small, 2, softmax_args,
-                                                   rung.takes, rung.run));
-      subjects.push_back(rows_subject<SoftmaxGradientArgs>(
-          fmt::format("softmax/{}/gradient", rung.name), "its gradient", small, 3,
-          softmax_gradient_args, nullptr, rung.gradient));
-    }
+    const bool columns = rung.run == gpu::softmax_columns;
+    subjects.push_back(rows_subject<SoftmaxArgs>(
+        fmt::format("softmax/{}", rung.name), columns ? "softmax of columns" : "softmax of rows",
+        small, 2, columns ? softmax_columns_args : softmax_args, rung.takes, rung.run));
+    subjects.push_back(rows_subject<SoftmaxGradientArgs>(
+        fmt::format("softmax/{}/gradient", rung.name), "its gradient", small, 3,
+        columns ? softmax_columns_gradient_args : softmax_gradient_args, nullptr, rung.gradient));
   }
   for (const gpu::RowNormRung& rung : gpu::row_norm_rungs) {
     subjects.push_back(rows_subject<RowNormArgs>(fmt::format("norm/{}", rung.name),

@@ -35,8 +35,8 @@ void check_floats(DType dtype) {
       [](const RandomArgs& a) { gpu::normal(a, 0.5, 2); });
   // dropout: the mask and the result.
   const std::vector<T> x = test::random_values<T>(4099, 7);
-  DeviceBuffer<T> dx(x);
   for (bool keep : {false, true}) {
+    DeviceBuffer<T> dx(x, keep ? 1 : 0);  // once aligned, once not
     for (double p : {0.0, 0.3, 1.0}) {
       std::vector<T> expected(x.size());
       std::vector<uint8_t> mask(x.size());
