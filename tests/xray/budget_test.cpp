@@ -21,8 +21,11 @@ struct Case {
 
 std::vector<Case> cases() {
   std::vector<Case> all;
-  for (const Subject& subject : catalogue())
-    if (!subject.dtypes.empty()) all.push_back({&subject, subject.dtypes[0]});
+  for (const Subject& subject : catalogue()) {
+    if (subject.dtypes.empty())
+      throw std::runtime_error(subject.name + " takes no type at its own shape");
+    all.push_back({&subject, subject.dtypes[0]});
+  }
   return all;
 }
 
