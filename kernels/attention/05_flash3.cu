@@ -24,50 +24,16 @@
 // KiB, 256: 192 KiB. Registers: 168 at the start, then 24 and 240.
 // H200, bf16, forward: 581 TFLOP/s at D 128, T 4096 (0.97 of cuDNN), 411 at D 64 (0.94). Source:
 // Shah et al. 2024, "FlashAttention-3".
-#include "kernels/attention/rung.h"
-#include "kernels/attention/score_rows.h"
+#include "kernels/attention/flash3.h"
 
 namespace strata::gpu {
 namespace {
 
 using namespace attention_detail;
 
-constexpr int consumers = 2, threads = 128 * (1 + consumers);
-constexpr int group_queries = 64, block_queries = consumers * group_queries;
-constexpr int line = 64;  // elements of a line of 128 bytes, which the swizzle permutes
+constexpr int block_queries = block_rows;
 template <int D>
 constexpr int block_keys = D > 128 ? 64 : 128;
-
-// Rows of D elements as D / 64 panels of lines: [panel][row][64].
-template <class T, int D, int Rows>
-struct Panels {
-  T elements[D / line][Rows][line];
-
-  static TensorMap map(DType dtype, const HeadArray& x, int64_t size, int64_t rows, int64_t heads,
-                       int64_t samples) {
-    // Of an axis of one element the stride does not matter, but a map wants a usable one.
-    auto stride = [&](int64_t given, int64_t count) { return count > 1 ? given : size; };
-    return tensor_map(dtype, x.data, {size, rows, heads, samples},
-                      {stride(x.row, rows), stride(x.head, heads), stride(x.sample, samples)},
-                      {line, Rows, 1, 1}, Swizzle::b128);
-  }
-  // Rows from `row` on. One thread.
-  DEVICE void load(const TensorMap& map, int row, int head, int sample, uint64_t* full) {
-    mbarrier_expect(full, sizeof(*this));
-#pragma unroll
-    for (int i = 0; i < D / line; ++i)
-      tma_load<4>(elements[i], &map, {i * line, row, head, sample}, full);
-  }
-  // Sixteen columns from 16 k on, of the rows from `row` on, for products over columns.
-  DEVICE uint64_t columns(int row, int k) const {
-    return descriptor_advance(descriptor_k128(elements[k / 4][row]), k % 4 * 32);
-  }
-  // Sixteen rows from 16 k on, for products over rows.
-  DEVICE uint64_t rows(int k) const {
-    return descriptor_advance(descriptor_mn128(elements[0], sizeof(elements[0])),
-                              k * 16 * sizeof(elements[0][0]));
-  }
-};
 
 template <class T, int D>
 struct Shared {
@@ -84,30 +50,20 @@ template <class T, int D>
 DEVICE void produce(Shared<T, D>& shared, const Maps& maps, const Head& h, int first,
                     Interval seen) {
   const int sample = static_cast<int>(h.sample);
-  shared.q.load(maps.q, first, h.head, sample, &shared.q_full);
+  auto load = [&](auto& rows, const TensorMap& map, int row, int head, uint64_t* full) {
+    mbarrier_expect(full, sizeof(rows));
+    rows.load(map, row, head, sample, full);
+  };
+  load(shared.q, maps.q, first, h.head, &shared.q_full);
   for (int j = seen.begin, i = 0; j < seen.end; j += block_keys<D>, ++i) {
     const int stage = i & 1;
     const unsigned before = (i >> 1 & 1) ^ 1;  // parity of the round before
     mbarrier_wait(&shared.k_empty[stage], before);
-    shared.k[stage].load(maps.k, j, h.key_head, sample, &shared.k_full[stage]);
+    load(shared.k[stage], maps.k, j, h.key_head, &shared.k_full[stage]);
     mbarrier_wait(&shared.v_empty[stage], before);
-    shared.v[stage].load(maps.v, j, h.key_head, sample, &shared.v_full[stage]);
+    load(shared.v[stage], maps.v, j, h.key_head, &shared.v_full[stage]);
   }
 }
-
-// Whose turn it is to issue products. Each consumer waits at its own named barrier until the other
-// has passed the turn on; the first has it to begin with.
-struct Turn {
-  int group;
-  static constexpr int first_id = 1;
-  DEVICE void begin() const {
-    if (group == 1) barrier_arrive(first_id, 256);
-  }
-  DEVICE void wait() const { barrier_sync(first_id + group, 256); }
-  DEVICE void pass(bool last) const {
-    if (group == 0 || !last) barrier_arrive(first_id + (group ^ 1), 256);
-  }
-};
 
 template <class T, int D>
 struct Consumer {
@@ -120,44 +76,21 @@ struct Consumer {
 
   using Scores = float[keys / 2];
   using Outputs = float[D / 2];
-  using Probabilities = uint32_t[chunks][4];
 
   DEVICE void issue_scores(Scores& s, int stage) {
-    wgmma_fence();
-#pragma unroll
-    for (int k = 0; k < D / 16; ++k)
-      wgmma<keys, T>(s, shared.q.columns(group * group_queries, k), shared.k[stage].columns(0, k),
-                     k > 0);
-    wgmma_commit();
-  }
-  DEVICE void issue_outputs(Outputs& out, const Probabilities& p, int stage) {
-    wgmma_fence();
-#pragma unroll
-    for (int k = 0; k < chunks; ++k)
-      wgmma_register_a<D, T, Major::mn>(out, p[k], shared.v[stage].rows(k), true);
-    wgmma_commit();
+    issue_row_products<T, D, keys>(s, shared.q, group * group_rows, shared.k[stage]);
   }
   // Scores to probabilities; returns by what outputs must shrink.
   DEVICE Shrink find_probabilities(Scores& s, int j) {
     return softmax.add(s, mask_block<T>(h, s, row, j));
   }
-  DEVICE static void pack_left(Probabilities& p, const Scores& s) {
-#pragma unroll
-    for (int k = 0; k < chunks; ++k)
-#pragma unroll
-      for (int i = 0; i < 4; ++i) p[k][i] = pack<T>(s[8 * k + 2 * i], s[8 * k + 2 * i + 1]);
-  }
   DEVICE static void scale(Outputs& out, float low, float high) {
 #pragma unroll
     for (int i = 0; i < D / 2; ++i) out[i] *= i % 4 < 2 ? low : high;
   }
-  DEVICE static void release(uint64_t* empty) {  // by one lane of each warp
-    if (threadIdx.x % 32 == 0) mbarrier_arrive(empty);
-  }
-
   DEVICE void run(Outputs& out, Interval seen) {
     Scores s;
-    Probabilities p;
+    Left<chunks> p;
     const int blocks = (seen.end - seen.begin + keys - 1) / keys;
     turn.begin();
     mbarrier_wait(&shared.q_full, 0);
@@ -168,14 +101,14 @@ struct Consumer {
     wgmma_wait<0>();
     release(&shared.k_empty[0]);
     find_probabilities(s, seen.begin);
-    pack_left(p, s);
+    pack_left<T, chunks>(p, s);
     for (int i = 1; i < blocks; ++i) {
       const int stage = i & 1, before = stage ^ 1;
       mbarrier_wait(&shared.k_full[stage], i >> 1 & 1);
       turn.wait();
       issue_scores(s, stage);
       mbarrier_wait(&shared.v_full[before], (i - 1) >> 1 & 1);
-      issue_outputs(out, p, before);
+      issue_product<T, D, chunks>(out, p, shared.v[before]);
       turn.pass(i + 1 == blocks);
       wgmma_wait<1>();  // the scores
       release(&shared.k_empty[stage]);
@@ -183,38 +116,11 @@ struct Consumer {
       wgmma_wait<0>();  // the outputs
       release(&shared.v_empty[before]);
       scale(out, shrink.low, shrink.high);
-      pack_left(p, s);
+      pack_left<T, chunks>(p, s);
     }
     mbarrier_wait(&shared.v_full[(blocks - 1) & 1], (blocks - 1) >> 1 & 1);
-    issue_outputs(out, p, (blocks - 1) & 1);
+    issue_product<T, D, chunks>(out, p, shared.v[(blocks - 1) & 1]);
     wgmma_wait<0>();
-  }
-
-  // By way of the place of this warpgroup's queries, which nobody reads any more.
-  DEVICE void store(const Outputs& out, const TensorMap& map) const {
-    const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
-    const int first = group * group_queries, inside = first + warp % 4 * 16 + lane / 4;
-    barrier_sync(3 + group, 128);
-#pragma unroll
-    for (int n = 0; n < D / 8; ++n)
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        const int r = inside + 8 * half;
-        T* pair = &shared.q.elements[n / 8][r][(n % 8 ^ r % 8) * 8 + lane % 4 * 2];
-        *reinterpret_cast<uint32_t*>(pair) =
-            pack<T>(out[4 * n + 2 * half], out[4 * n + 2 * half + 1]);
-      }
-    fence_async_shared();
-    barrier_sync(3 + group, 128);
-    if (threadIdx.x % 128 == 0) {
-      const int t = row - warp % 4 * 16;
-#pragma unroll
-      for (int i = 0; i < D / line; ++i)
-        tma_store<4>(&map, {i * line, t, h.head, static_cast<int>(h.sample)},
-                     shared.q.elements[i][first]);
-      bulk_commit();
-      bulk_wait_read<0>();
-    }
   }
 };
 
@@ -222,14 +128,15 @@ template <class T, int D>
 DEVICE void consume(Shared<T, D>& shared, const AttentionArgs& args, const Maps& maps,
                     const Head& h, int first, Interval seen) {
   const int group = static_cast<int>(threadIdx.x) / 128 - 1;
-  const int row = first + group * group_queries + static_cast<int>(threadIdx.x) / 32 % 4 * 16;
+  const int row = first + group * group_rows + static_cast<int>(threadIdx.x) / 32 % 4 * 16;
   Consumer<T, D> consumer{shared, h, group, row, Turn{group}, {}};
   float out[D / 2] = {};
   if (seen.begin < seen.end) consumer.run(out, seen);
   RowSoftmax& softmax = consumer.softmax;
   softmax.finish();
   consumer.scale(out, softmax.inverse(0), softmax.inverse(1));
-  if (first + group * group_queries < h.queries) consumer.store(out, maps.out);
+  if (const int t = first + group * group_rows; t < h.queries)
+    store_group<T, D>(shared.q, group, out, maps.out, t, h.head, static_cast<int>(h.sample));
   const int lane = static_cast<int>(threadIdx.x) % 32;
   for (int half = 0; half < 2; ++half) {
     const int t = row + lane / 4 + 8 * half;
@@ -239,7 +146,7 @@ DEVICE void consume(Shared<T, D>& shared, const AttentionArgs& args, const Maps&
 }
 
 template <class T, int D>
-__global__ void __launch_bounds__(threads, 1)
+__global__ void __launch_bounds__(hopper_threads, 1)
     flash3_kernel(const __grid_constant__ AttentionArgs args, const __grid_constant__ Maps maps) {
   const AttentionShape& s = args.shape;
   const int blocks = static_cast<int>((s.queries + block_queries - 1) / block_queries);
@@ -272,14 +179,14 @@ __global__ void __launch_bounds__(threads, 1)
 template <class T, int D>
 void run_sized(const AttentionArgs& args) {
   const AttentionShape& s = args.shape;
-  const HeadArray out{args.out, s.queries * s.heads * s.size, s.heads * s.size, s.size};
+  const HeadArray out = dense(s, args.out, s.queries, s.heads);
   const Maps maps{
       Panels<T, D, block_queries>::map(s.dtype, s.q, s.size, s.queries, s.heads, s.samples),
       Panels<T, D, block_keys<D>>::map(s.dtype, s.k, s.size, s.keys, s.key_heads, s.samples),
       Panels<T, D, block_keys<D>>::map(s.dtype, s.v, s.size, s.keys, s.key_heads, s.samples),
-      Panels<T, D, group_queries>::map(s.dtype, out, s.size, s.queries, s.heads, s.samples)};
+      Panels<T, D, group_rows>::map(s.dtype, out, s.size, s.queries, s.heads, s.samples)};
   launch<flash3_kernel<T, D>>({.grid = blocks_of(s.queries, block_queries, s.samples * s.heads),
-                               .block = threads,
+                               .block = hopper_threads,
                                .shared = sizeof(Shared<T, D>)},
                               args, maps);
 }
@@ -298,17 +205,8 @@ void run(const AttentionArgs& args) {
 }
 
 bool supports(const AttentionArgs& args) {
-  using namespace attention_ladder;
-  const AttentionShape& s = args.shape;
-  // What a tensor map takes: strides that are positive, where there is more than one.
-  auto mappable = [&](const HeadArray& x, int64_t rows, int64_t heads) {
-    return rows_aligned(x, s.dtype) && (rows == 1 || x.row > 0) && (heads == 1 || x.head > 0) &&
-           (s.samples == 1 || x.sample > 0);
-  };
-  return is_float16(s.dtype) && s.size % 8 == 0 && s.size <= largest_size && s.size > 0 &&
-         s.keys > 0 && device().arch >= 90 && !s.query_offsets && mask_fits(s) &&
-         aligned16(args.out) && mappable(s.q, s.queries, s.heads) &&
-         mappable(s.k, s.keys, s.key_heads) && mappable(s.v, s.keys, s.key_heads);
+  return mappable(args.shape) && args.shape.size <= attention_ladder::largest_size &&
+         attention_ladder::aligned16(args.out);
 }
 
 }  // namespace

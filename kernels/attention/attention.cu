@@ -7,9 +7,10 @@
 //                         (05_flash3 asks for that too)
 //             02_online   head sizes to 256; any floating type, any stride, any address
 //             01_naive    any head size, with a matrix of scores as workspace
-//   backward  04_flash2_backward, 02_online, 01_naive by the same conditions
+//   backward  06_flash3_backward as 05_flash3, head sizes to 128; then 04_flash2_backward,
+//             02_online, 01_naive by the same conditions
 //
-// All take causal, windows, masks, grouped heads, strides; and, but for 05_flash3, packed samples.
+// All take causal, windows, masks, grouped heads, strides; and, but for 05 and 06, packed samples.
 #include <string>
 
 #include "kernels/attention/rung.h"
@@ -22,7 +23,7 @@ using namespace attention_ladder;
 
 constexpr const AttentionRung* rungs[] = {&naive, &online, &flash2, &flash3};
 constexpr const AttentionGradientRung* gradient_rungs[] = {&naive_gradient, &online_gradient,
-                                                           &flash2_gradient};
+                                                           &flash2_gradient, &flash3_gradient};
 
 // The highest rung of the ladder that takes the arguments.
 template <class Args>

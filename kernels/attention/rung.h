@@ -32,7 +32,8 @@ const AttentionGradientRung& attention_gradient_rung(const std::string& name);
 
 namespace attention_ladder {
 extern const AttentionRung naive, online, flash2, flash3;
-extern const AttentionGradientRung naive_gradient, online_gradient, flash2_gradient;
+extern const AttentionGradientRung naive_gradient, online_gradient, flash2_gradient,
+    flash3_gradient;
 
 // delta [N, heads, T] = sum(dout out), what the softmax takes off each gradient of a row. f64 for
 // f64, f32 otherwise.

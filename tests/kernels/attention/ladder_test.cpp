@@ -107,16 +107,24 @@ std::vector<AttentionCase> hopper_cases() {
   std::vector<AttentionCase> cases = {
       {.label = "two turns", .queries = 140, .keys = 300, .size = 64, .causal = true},
       {.label = "size 128, long", .queries = 130, .keys = 400, .size = 128},
+      {.label = "many queries", .queries = 300, .keys = 140, .size = 64, .window = 100},
+      {.label = "groups, long", .queries = 140, .keys = 130, .heads = 4, .key_heads = 2},
   };
   for (const AttentionCase& c : tensor_core_cases())
     if (!c.packed() && c.samples * c.queries * c.keys > 0) cases.push_back(c);
   return cases;
 }
+// The registers hold the sums of the backward pass up to a head size of 128.
+std::string hopper_backward(const AttentionCase& c) {
+  return c.size <= 128 ? "06_flash3_backward" : "none";
+}
 TEST(AttentionLadder, Flash3InBf16) {
-  for (const AttentionCase& c : hopper_cases()) expect_attention<bf16>(c, "05_flash3");
+  for (const AttentionCase& c : hopper_cases())
+    expect_attention<bf16>(c, "05_flash3", hopper_backward(c));
 }
 TEST(AttentionLadder, Flash3InF16) {
-  for (const AttentionCase& c : hopper_cases()) expect_attention<f16>(c, "05_flash3");
+  for (const AttentionCase& c : hopper_cases())
+    expect_attention<f16>(c, "05_flash3", hopper_backward(c));
 }
 
 }  // namespace

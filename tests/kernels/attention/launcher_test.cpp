@@ -47,8 +47,9 @@ TEST(AttentionLauncher, PicksByDeviceTypeSizeAndAlignment) {
                              .key_offsets = {0, 11, 31}};
   {
     Pretend pretend(gpu::h100());
-    expect_launches<bf16>(plain, "flash3", "flash2");
-    expect_launches<f16>(plain, "flash3", "flash2");
+    expect_launches<bf16>(plain, "flash3", "flash3");
+    expect_launches<f16>(plain, "flash3", "flash3");
+    expect_launches<bf16>({.label = "size 256", .size = 256}, "flash3", "flash2");
     expect_launches<bf16>(packed, "flash2", "flash2");
     expect_launches<float>(plain, "online", "online");
     expect_launches<double>(plain, "online", "online");

@@ -11,7 +11,7 @@ struct Rungs {
 constexpr Rungs ladder[] = {{"01_naive", "01_naive"},
                             {"02_online", "02_online"},
                             {"03_flash2", "04_flash2_backward"},
-                            {"05_flash3", "none"}};
+                            {"05_flash3", "06_flash3_backward"}};
 
 template <class T>
 void expect_same(const AttentionOutput<T>& a, const AttentionOutput<T>& b) {
@@ -23,13 +23,14 @@ void expect_same(const AttentionOutput<T>& a, const AttentionOutput<T>& b) {
   expect_same_bits(a.dmask, b.dmask, "dmask");
 }
 
-// Keys for five blocks of 128, so that both stages of every ring are used again by whoever
+// Keys for five blocks of 128, and queries for six of 64, so that both stages of every ring are used again by whoever
 // overtakes.
 TEST(AttentionSchedules, GiveTheSameBits) {
   const AttentionCase cases[] = {
       {.label = "causal", .queries = 70, .keys = 140, .heads = 2, .causal = true},
       {.label = "masked", .queries = 20, .keys = 140, .mask = MaskShape::added_pairs},
-      {.label = "long", .queries = 70, .keys = 520, .size = 64}};
+      {.label = "long", .queries = 70, .keys = 520, .size = 64},
+      {.label = "many queries", .queries = 330, .keys = 40, .size = 64}};
   for (const Rungs& rungs : ladder)
     for (const AttentionCase& c : cases) {
       SCOPED_TRACE(std::string(rungs.forward) + ", " + c.label);
