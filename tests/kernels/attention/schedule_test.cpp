@@ -23,8 +23,8 @@ void expect_same(const AttentionOutput<T>& a, const AttentionOutput<T>& b) {
   expect_same_bits(a.dmask, b.dmask, "dmask");
 }
 
-// Keys for five blocks of 128, and queries for six of 64, so that both stages of every ring are used again by whoever
-// overtakes.
+// Keys for five blocks of 128, and queries for six of 64, so that both stages of every ring are
+// used again by whoever overtakes.
 TEST(AttentionSchedules, GiveTheSameBits) {
   const AttentionCase cases[] = {
       {.label = "causal", .queries = 70, .keys = 140, .heads = 2, .causal = true},
