@@ -64,6 +64,32 @@ struct Stream {
   static sf_count_t tell(void* user) { return from(user)->place; }
 };
 
+// And of bytes that it makes: the header is written again when the length is known.
+struct Sink {
+  std::vector<uint8_t> bytes;
+  sf_count_t place = 0;
+
+  static Sink* from(void* user) { return static_cast<Sink*>(user); }
+  static sf_count_t length(void* user) { return static_cast<sf_count_t>(from(user)->bytes.size()); }
+  static sf_count_t seek(sf_count_t offset, int whence, void* user) {
+    Sink* sink = from(user);
+    const sf_count_t base = whence == SEEK_SET   ? 0
+                            : whence == SEEK_CUR ? sink->place
+                                                 : length(user);
+    return base + offset < 0 ? -1 : sink->place = base + offset;
+  }
+  static sf_count_t read(void*, sf_count_t, void*) { return 0; }
+  static sf_count_t write(const void* data, sf_count_t count, void* user) {
+    Sink* sink = from(user);
+    const auto end = static_cast<size_t>(sink->place + count);
+    if (sink->bytes.size() < end) sink->bytes.resize(end);
+    std::memcpy(sink->bytes.data() + sink->place, data, static_cast<size_t>(count));
+    sink->place += count;
+    return count;
+  }
+  static sf_count_t tell(void* user) { return from(user)->place; }
+};
+
 }  // namespace
 
 Sound parse_wav(std::span<const uint8_t> bytes, const std::string& name, Caller at) {
@@ -100,6 +126,25 @@ Sound parse_wav(std::span<const uint8_t> bytes, const std::string& name, Caller 
 
 Sound read_wav(const std::string& path, Caller at) {
   return parse_wav(read_bytes("wav", path, file_limit, at), path, at);
+}
+
+std::vector<uint8_t> wav_bytes(std::span<const float> samples, int64_t rate, Caller at) {
+  if (samples.empty() || rate < 1 || rate > 1'000'000)
+    fail("wav", at, "{} samples at {} a second are no sound", samples.size(), rate);
+  Sink sink;
+  SF_VIRTUAL_IO access{Sink::length, Sink::seek, Sink::read, Sink::write, Sink::tell};
+  SF_INFO info;
+  std::memset(&info, 0, sizeof info);
+  info.samplerate = static_cast<int>(rate);
+  info.channels = 1;
+  info.format = SF_FORMAT_WAV | SF_FORMAT_PCM_16;
+  SNDFILE* file = sf_open_virtual(&access, SFM_WRITE, &info, &sink);
+  if (!file) fail("wav", at, "{}", sf_strerror(nullptr));
+  sf_command(file, SFC_SET_CLIPPING, nullptr, SF_TRUE);
+  const auto count = static_cast<sf_count_t>(samples.size());
+  const bool whole = sf_writef_float(file, samples.data(), count) == count;
+  if (sf_close(file) != 0 || !whole) fail("wav", at, "{} samples were not written", count);
+  return sink.bytes;
 }
 
 }  // namespace strata

@@ -1,5 +1,6 @@
 # The sample run of the report tests, the tool that writes it, and the browser test where a browser is found.
-add_library(strata_report_sample STATIC ${CMAKE_CURRENT_LIST_DIR}/sample_run.cpp)
+add_library(strata_report_sample STATIC ${CMAKE_CURRENT_LIST_DIR}/sample_run.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/sample_senses.cpp)
 target_link_libraries(strata_report_sample PUBLIC strata_tools)
 
 add_executable(report_sample ${CMAKE_CURRENT_LIST_DIR}/report_sample.cpp)

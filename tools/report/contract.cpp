@@ -3,6 +3,9 @@
 #include <set>
 #include <string>
 
+#include "tools/report/contract_senses.h"
+#include "tools/report/packed.h"
+
 namespace strata::report {
 namespace {
 
@@ -27,6 +30,7 @@ class Checker {
     units();
     attributions();
     embedding();
+    check_senses(*panels_, at_);
   }
 
   void metrics(const json& metrics) const {
@@ -66,7 +70,7 @@ class Checker {
       factors_.insert(factor["name"]);
       labels += factor.value("is_label", false);
     }
-    if (labels != 1) {
+    if (labels != 1 && !factors.empty()) {
       fail("report", at_, "config.json: {} factors have is_label true, expected exactly one",
            labels);
     }
@@ -121,27 +125,50 @@ class Checker {
     if (count) tile(object["sprite"], first.get<std::size_t>() + count - 1, place + "/count");
   }
 
+  // Of a list; a packed one counts by what is in it.
   void length(const json& list, std::size_t count, const std::string& place) const {
-    if (!list.is_array() || list.size() != count) {
-      bad(place,
-          "has " + std::to_string(list.size()) + " entries, expected " + std::to_string(count));
+    const int64_t entries = packed_count(list);
+    if (entries != static_cast<int64_t>(count)) {
+      bad(place, "has " + (entries < 0 ? "no" : std::to_string(entries)) + " entries, expected " +
+                     std::to_string(count));
     }
+  }
+
+  // One PNG, or JPEG pictures of `each` tiles.
+  void pictures(const json& sprite, const std::string& place) const {
+    const bool many = sprite.contains("images");
+    const json& images = many ? sprite["images"] : json::array({need(sprite, "image", place)});
+    const std::string member = place + (many ? "/images" : "/image");
+    if (!images.is_array()) bad(member, "must be a list of data URIs");
+    for (const json& image : images) {
+      if (!image.is_string() || !image.get_ref<const std::string&>().starts_with(
+                                    many ? "data:image/jpeg;base64," : "data:image/png;base64,")) {
+        bad(member, std::string("must be a ") + (many ? "JPEG" : "PNG") +
+                        " data URI: a report may not point outside itself");
+      }
+    }
+    if (!many) return;
+    const auto each = need(sprite, "each", place).get<std::size_t>();
+    const auto count = need(sprite, "count", place).get<std::size_t>();
+    if (each == 0) bad(place + "/each", "must be a whole number from 1");
+    length(images, (count + each - 1) / each, member);
   }
 
   void sprites() const {
     for (const auto& [name, sprite] : panel("sprites", kEmptyObject).items()) {
       const std::string place = "/sprites/" + name;
-      const json& image = need(sprite, "image", place);
-      if (!image.is_string() ||
-          !image.get_ref<const std::string&>().starts_with("data:image/png;base64,")) {
-        bad(place + "/image", "must be a PNG data URI: a report may not point outside itself");
-      }
+      pictures(sprite, place);
       length(need(sprite, "tile", place), 2, place + "/tile");
       for (const char* key : {"columns", "count"}) {
         const json& value = need(sprite, key, place);
         if (!value.is_number_integer() || value.get<std::int64_t>() < 1) {
           bad(place + "/" + key, "must be a whole number from 1");
         }
+      }
+      const json factors = sprite.value("factors", kEmptyObject);
+      for (const auto& [factor, column] : factors.items()) {
+        known(factors_, factor, "report.json " + place + "/factors", "a factor of config.json");
+        length(column, sprite["count"].get<std::size_t>(), place + "/factors/" + factor);
       }
     }
   }
@@ -189,6 +216,54 @@ class Checker {
     }
   }
 
+  // The best patches of a unit at each step, and what it answered then to the random ones.
+  void unit_frames(const json& unit, const std::string& place) const {
+    const json frames = unit.value("frames", kEmptyArray);
+    for (std::size_t f = 0; f < frames.size(); ++f) {
+      const std::string here = place + "/frames/" + std::to_string(f);
+      need(frames[f], "step", here);
+      const json& tiles = need(frames[f], "tiles", here);
+      for (std::size_t i = 0; i < tiles.size(); ++i) {
+        tile(need(frames[f], "sprite", here), tiles[i], here + "/tiles/" + std::to_string(i));
+      }
+      length(need(frames[f], "activations", here), tiles.size(), here + "/activations");
+      length(need(frames[f], "random", here), unit.value("random", kEmptyArray).size(),
+             here + "/random");
+    }
+  }
+
+  void concept_scores(const json& unit, const std::string& place) const {
+    if (!unit.contains("concept")) return;
+    const std::string here = place + "/concept";
+    const json& best = need(unit["concept"], "best", here);
+    for (std::size_t i = 0; i < best.size(); ++i) {
+      for (const char* key : {"name", "iou"})
+        need(best[i], key, here + "/best/" + std::to_string(i));
+    }
+  }
+
+  // Without a unit: as many classes as the whole network was scored on.
+  void answers(const json& object, const json& intact, const std::string& place) const {
+    need(object, "accuracy", place);
+    length(need(object, "classes", place), need(intact, "classes", "/units").size(),
+           place + "/classes");
+  }
+  void ablations(const json& entry, const std::string& place) const {
+    const json& units = entry["units"];
+    for (std::size_t u = 0; u < units.size(); ++u) {
+      if (!units[u].contains("ablation")) continue;
+      const std::string here = place + "/units/" + std::to_string(u) + "/ablation";
+      answers(units[u]["ablation"], need(entry, "ablation", place), here);
+    }
+    if (!entry.contains("ablation")) return;
+    const json random = entry["ablation"].value("random", kEmptyArray);
+    for (std::size_t r = 0; r < random.size(); ++r) {
+      const std::string here = place + "/ablation/random/" + std::to_string(r);
+      need(random[r], "unit", here);
+      answers(random[r], entry["ablation"], here);
+    }
+  }
+
   void units() const {
     const json& layers = panel("units", kEmptyArray);
     for (std::size_t l = 0; l < layers.size(); ++l) {
@@ -200,12 +275,15 @@ class Checker {
         need(list[u], "unit", here);
         patches(list[u], "patches", here);
         patches(list[u], "random", here);
+        unit_frames(list[u], here);
+        concept_scores(list[u], here);
         if (list[u].contains("optimal")) {
           const json& best = list[u]["optimal"];
           tile(need(best, "sprite", here + "/optimal"), need(best, "tile", here + "/optimal"),
                here + "/optimal/tile");
         }
       }
+      ablations(layers[l], place);
     }
   }
 
@@ -230,6 +308,17 @@ class Checker {
     for (const char* axis : {"x", "y"}) length(need(map, axis, place), count, place + "/" + axis);
   }
 
+  // A list of lists, or all of them in one packed list: then each point has as many.
+  void neighbours(const json& list, std::size_t count, const std::string& place) const {
+    if (list.is_array()) return length(list, count, place + "/neighbours");
+    const int64_t entries = packed_count(list);
+    if (entries < 1 || count == 0 || entries % static_cast<int64_t>(count) != 0) {
+      bad(place + "/neighbours", "has " + std::to_string(entries) +
+                                     " entries, expected as many for each of the " +
+                                     std::to_string(count) + " points");
+    }
+  }
+
   void embedding() const {
     const json& embedding = panel("embedding", kEmptyObject);
     if (embedding.empty()) return;
@@ -248,10 +337,10 @@ class Checker {
       if (maps[i].contains("untrained")) points(maps[i]["untrained"], count, place + "/untrained");
       const json frames = maps[i].value("frames", kEmptyArray);
       for (std::size_t f = 0; f < frames.size(); ++f) {
+        need(frames[f], "step", place + "/frames/" + std::to_string(f));
         points(frames[f], count, place + "/frames/" + std::to_string(f));
       }
-      if (maps[i].contains("neighbours"))
-        length(maps[i]["neighbours"], count, place + "/neighbours");
+      if (maps[i].contains("neighbours")) neighbours(maps[i]["neighbours"], count, place);
     }
   }
 

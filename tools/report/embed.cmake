@@ -59,12 +59,13 @@ endif()
 
 set(page ${CMAKE_CURRENT_LIST_DIR}/page)
 # The scripts run in this order: what a panel stands on, the panels, then main.js.
-set(page_names index.html style.css charts.css print.css
+set(page_names index.html style.css charts.css senses.css print.css
   d3.js
-  js/state.js js/data.js js/words.js js/dom.js js/sprite.js js/chart.js js/save.js
+  js/state.js js/data.js js/packed.js js/words.js js/dom.js js/sprite.js js/chart.js js/save.js
   js/hierarchy.js js/timeline.js js/emergence.js js/training.js js/settling.js js/similarity.js
   js/layers.js js/filters.js js/units.js js/gallery.js js/attribution.js
-  js/embedding_canvas.js js/embedding.js js/numbers.js js/repeat.js js/theme.js js/main.js)
+  js/embedding_canvas.js js/embedding.js js/tokens.js js/attention.js js/audio.js js/graphs.js
+  js/numbers.js js/repeat.js js/theme.js js/main.js)
 set(page_entries)
 set(page_depends)
 foreach(name ${page_names})

@@ -30,8 +30,18 @@ class SpriteSheet {
   // The sprite object of the contract: image (data URI), tile, columns, count, kind. An empty sheet
   // is an Error.
   nlohmann::json to_json(Caller at = Caller::here()) const;
+  // The same for thousands of tiles: several JPEG pictures of `each` tiles, which the page decodes
+  // when one is looked at. Tiles whose sides are multiples of 8 keep their colours to themselves.
+  nlohmann::json to_json_pieces(std::size_t each = 1024, int quality = 60,
+                                Caller at = Caller::here()) const;
 
  private:
+  // Tiles first .. first + count - 1 in rows of `columns`: [rows height, columns width, channels].
+  std::vector<std::uint8_t> laid_out(std::size_t first, std::size_t count,
+                                     std::size_t columns) const;
+  std::size_t columns_for(std::size_t count) const;
+  void check_not_empty(Caller at) const;
+
   std::size_t height_, width_, channels_;
   std::string kind_;
   std::size_t count_ = 0;

@@ -68,7 +68,7 @@ strata.data = (function () {
     controlled: (factor) => layers.some((layer) => of("probe", "untrained", layer, factor.name).length),
     epoch: (step) => { const row = at(train, step) || at(validation, step); return row ? row.epoch : null; },
     findings: (panel) => (panels.findings || []).filter((finding) => finding.panel === panel).map((finding) => tidy(finding.text)),
-    summary: {question: tidy((panels.summary || {}).question), answer: tidy((panels.summary || {}).answer), verdict: tidy((panels.summary || {}).verdict)},
+    summary: {question: tidy((panels.summary || {}).question), answer: tidy((panels.summary || {}).answer), verdict: tidy((panels.summary || {}).verdict), picture: (panels.summary || {}).picture},
     value: (factor, index) => { const f = factorByName.get(factor); return f && f.values[index] != null ? String(f.values[index]) : String(index); },
   };
 })();

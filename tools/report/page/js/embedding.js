@@ -13,8 +13,10 @@ strata.panels.push({
     // The points of the map at the step of the slider, where the run kept frames; else the final ones.
     const points = () => { const m = map(), frames = m.frames || []; return (strata.state.step < D.last && D.at(frames, strata.state.step)) || m; };
     const title = () => { const p = points(); return (mapLayer === "pixels" ? "Raw pixels" : mapLayer) + (p === map() ? "" : ` at step ${strata.count(p.step)}`); };
-    const value = (i) => (factor ? E.factors[factor.name][i] : null);
-    const size = () => (factor ? Math.max(factor.values.length, 1 + d3.max(E.factors[factor.name])) : 1);
+    const column = (f) => strata.unpack(E.factors[f.name]);
+    const value = (i) => (factor ? column(factor)[i] : null);
+    const size = () => (factor ? Math.max(factor.values.length, 1 + d3.max(column(factor))) : 1);
+    const items = E.items || "held-out images";
 
     const layerSelect = strata.select(frame.controls, "Layer", layers.map((layer) => ({value: layer, text: layer})), mapLayer, (layer) => { mapLayer = layer; if (D.layers.includes(layer)) strata.set("layer", layer); show(); });
     strata.on("layer", "embedding", (layer) => { if (layers.includes(layer)) { mapLayer = layer; layerSelect.value = layer; show(); } });
@@ -24,21 +26,23 @@ strata.panels.push({
 
     const grid = strata.add(frame.body, "div", {class: "map-layout"}), main = strata.add(grid, "div"), side = strata.add(grid, "div");
     const heading = strata.add(main, "h3"), controlHeading = strata.add(side, "h3");
-    const colour = (i) => strata.valueColour(value(i), size()), visible = (i) => only == null || value(i) === only;
-    const words = (i) => factors.map((f) => `${f.title}: ${D.value(f.name, E.factors[f.name][i])}`).join("\n");
+    const palette = () => { const n = size(); return factor ? d3.range(n).map((v) => strata.valueColour(v, n)) : ["#4477AA"]; };
+    const paint = () => ({of: factor ? column(factor) : null, palette: palette(), only});
+    const words = (i) => factors.map((f) => `${f.title}: ${D.value(f.name, column(f)[i])}`).join("\n");
     const thumbnail = (i, parent, px) => (E.sprite ? strata.sprites.tile(parent, E.sprite, (E.first || 0) + i, px, words(i).replace(/\n/g, ", ")) : null);
     const plane = strata.plane(main, map(), {
-      colour, visible, label: "Map of the images. Arrow keys move from point to point, plus and minus zoom, 0 shows all.",
+      paint, label: "Map of the images. Arrow keys move from point to point, plus and minus zoom, 0 shows all.",
       hover: (event, i) => strata.tip(event, i == null ? null : words(i) || "image " + i, i == null ? null : thumbnail(i, null, 72)),
       choose: (i) => { chosen = i; neighbours(); },
       area: (list) => composition(list),
     });
     const legend = strata.add(main, "ul", {class: "legend", "aria-label": "Values; choose one to see it alone"});
-    const control = strata.plane(side, pixels || map().untrained, {colour, visible, ratio: 0.8, label: "Control map"});
+    const control = strata.plane(side, pixels || map().untrained, {paint, ratio: 0.8, label: "Control map"});
     const detail = strata.add(side, "div", {style: "margin-top:1rem", "aria-live": "polite"});
 
     function neighbours() {
-      const own = map().neighbours, list = (own ? own[chosen] : plane.nearest(chosen, 8)).slice(0, 8);
+      const own = strata.unpack(map().neighbours), each = own && own.length / E.count;
+      const list = !own ? plane.nearest(chosen, 8) : map().neighbours === own ? own[chosen].slice(0, 8) : Array.from(own.subarray(chosen * each, (chosen + 1) * each));
       plane.mark(list, chosen);
       strata.clear(detail);
       strata.add(detail, "h3", {}, "Nearest neighbours");
@@ -54,8 +58,10 @@ strata.panels.push({
       const row = strata.add(detail, "ul", {class: "tiles"});
       for (const i of list.slice(0, 36)) thumbnail(i, strata.add(row, "li"), 36);
       if (!factor || !list.length) return;
-      const counts = d3.range(size()).map((v) => ({v, n: list.filter((i) => value(i) === v).length})).filter((d) => d.n).sort((a, b) => b.n - a.n);
-      strata.add(detail, "p", {class: "lead"}, `By ${factor.title}: ` + counts.slice(0, 6).map((d) => `${D.value(factor.name, d.v)} ${strata.percent(d.n / list.length)}`).join(", ") + ".");
+      const of = column(factor), counts = d3.range(size()).map((v) => ({v, n: 0}));
+      for (const i of list) if (counts[of[i]]) ++counts[of[i]].n;
+      counts.sort((a, b) => b.n - a.n);
+      strata.add(detail, "p", {class: "lead"}, `By ${factor.title}: ` + counts.filter((d) => d.n).slice(0, 6).map((d) => `${D.value(factor.name, d.v)} ${strata.percent(d.n / list.length)}`).join(", ") + ".");
     }
     strata.on("step", "embedding", () => { if (!(map().frames || []).length) return; plane.show(points()); heading.textContent = title(); });
     function show() {
@@ -77,7 +83,7 @@ strata.panels.push({
       strata.clear(detail);
       strata.add(detail, "p", {class: "lead"}, "Point at a dot to see its image. Choose one to see its nearest neighbours.");
       const probe = factor && D.probe("trained", m.layer, factor.name, D.last), base = factor && D.probe("pixels", "pixels", factor.name, D.last);
-      frame.claim(`${strata.count(E.count)} held-out images as ${m.layer === "pixels" ? "their raw pixels see them" : m.layer + " sees them"}` + (factor ? `, coloured by ${factor.title}` + (probe != null && m.layer !== "pixels" ? `, which a linear probe reads here with ${strata.percent(probe)}` + (base != null ? ` (from raw pixels ${strata.percent(base)})` : "") : "") : "") + ".");
+      frame.claim(`${strata.count(E.count)} ${items} as ${m.layer === "pixels" ? "their raw pixels see them" : m.layer + " sees them"}` + (factor ? `, coloured by ${factor.title}` + (probe != null && m.layer !== "pixels" ? `, which a linear probe reads here with ${strata.percent(probe)}` + (base != null ? ` (from raw pixels ${strata.percent(base)})` : "") : "") : "") + ".");
       frame.notes({Scale: `${E.method || "t-SNE"}; axes have no unit, only nearness means something.` + (Number.isFinite(m.trustworthiness) ? ` Trustworthiness of this map ${d3.format(".3f")(m.trustworthiness)} (1 is perfect).` : ""),
         Control: m.untrained ? "Second map: the same layer of the untrained network." : "Second map: the raw pixels, what the images offer without any network."});
     }

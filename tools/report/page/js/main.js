@@ -20,16 +20,28 @@
     }
   }
 
+  // The panel that the run wants on the first screen instead of the probes, if it can be drawn.
+  const lead = strata.panels.find((panel) => {
+    try { return panel.id === summary.picture && !panel.missing() && !panel.uncontrolled(); } catch (error) { return false; }
+  });
+
   function first() {
     const box = document.getElementById("first");
-    const frame = strata.frame(box, "hierarchy", summary.question || "What has each layer of this network learned?");
+    const frame = strata.frame(box, lead ? lead.id : "hierarchy", summary.question || "What has each layer of this network learned?");
     frame.section.className = "first";
     const heading = frame.section.querySelector("h2"), title = document.createElement("h1");
     title.id = heading.id;
     title.textContent = heading.textContent;
     heading.replaceWith(title);
-    const claim = frame.section.querySelector(".claim");
+    let claim = frame.section.querySelector(".claim");
+    if (lead && summary.answer) claim.before(claim = strata.add(null, "p"));  // the panel's own sentence changes with what is chosen
     claim.className = "answer";
+    const verdict = () => { if (summary.verdict) claim.insertBefore(strata.add(null, "span", {class: "verdict"}, summary.verdict), claim.firstChild); };
+    if (lead) {
+      claim.textContent = summary.answer;
+      verdict();
+      return guarded(frame, lead.make);
+    }
     if (!D.factors.some(D.probed)) {
       claim.textContent = summary.answer || "";
       return strata.add(frame.section, "p", {class: "refusal"}, "The one picture is not drawn: no probe was recorded.");
@@ -43,12 +55,13 @@
       for (const text of findings) strata.explained(strata.add(list, "li"), text);
       frame.body.after(list);
     }
-    if (summary.verdict) claim.insertBefore(strata.add(null, "span", {class: "verdict"}, summary.verdict), claim.firstChild);
+    verdict();
   }
 
   function panels() {
     const box = document.getElementById("panels"), contents = document.getElementById("contents"), absent = [];
     for (const panel of strata.panels) {
+      if (panel === lead) continue;
       let missing = null;
       try { missing = panel.missing(); } catch (error) { missing = "its data could not be read (" + error.message + ")"; }
       if (missing) { absent.push(panel.title + ": " + missing + "."); continue; }

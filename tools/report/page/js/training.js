@@ -20,7 +20,7 @@ strata.panels.push({
         const g = svg.append("g").attr("transform", `translate(${margin.left},${margin.top})`);
         const x = d3.scaleLinear().domain(range).range([0, w]);
         const seen = D.train.concat(D.validation).filter((row) => row.step >= range[0] && row.step <= range[1]).map((row) => row[value]).filter(Number.isFinite);
-        const y = d3.scaleLinear().domain(options.domain || [0, Math.max(options.floor || 0, d3.max(seen) || 1)]).range([h, 0]);
+        const y = d3.scaleLinear().domain(options.domain || [Math.min(0, d3.min(seen) || 0), Math.max(options.floor || 0, d3.max(seen) || (seen.length ? 0 : 1))]).range([h, 0]);
         if (!options.domain) y.nice(4);
         strata.axisY(g, y, w, 4, options.format);
         strata.axisX(g, x, h, "training step", Math.max(2, Math.floor(w / 70)), d3.format("~s"));
@@ -50,10 +50,15 @@ strata.panels.push({
         cursors[slot]();
       }));
     }
-    strata.key(frame.body, [{text: "held-out images", class: "trained", colour: "var(--accent)"}, {text: "training batches", class: "thin", colour: "var(--faint)"}, {text: "guessing", class: "chance"}]);
+    strata.key(frame.body, [{text: "held-out data", class: "trained", colour: "var(--accent)"}, {text: "training batches", class: "thin", colour: "var(--faint)"}].concat(D.label ? [{text: "guessing", class: "chance"}] : []));
     const grid = strata.add(frame.body, "div", {class: "pair"});
     const has = (name) => D.train.concat(D.validation).some((row) => Number.isFinite(row[name]));
-    if (has("loss")) curve(grid, "Loss (cross entropy, nats)", "loss", {floor: classes > 1 ? Math.log(classes) : NaN});
+    // Scores with names of their own, as the tasks of `strata train` have them.
+    const scores = new Map();
+    for (const row of D.validation) for (const score of row.scores || []) { row["score " + score.name] = score.value; scores.set(score.name, score); }
+    const measured = (score) => strata.number(score.value) + (score.unit === "%" ? "%" : score.unit ? " " + score.unit : "");
+    for (const [name, score] of scores) curve(grid, name.replace(/^./, (c) => c.toUpperCase()) + (score.unit ? ` (${score.unit})` : ""), "score " + name, {});
+    if (has("loss")) curve(grid, D.label ? "Loss (cross entropy, nats)" : "Loss", "loss", {floor: classes > 1 ? Math.log(classes) : NaN});
     if (has("accuracy")) curve(grid, "Accuracy", "accuracy", {domain: [0, 1], format: d3.format(".0%"), floor: D.label ? D.label.chance : NaN});
     if (has("learning_rate")) curve(grid, "Learning rate", "learning_rate", {format: d3.format("~g")});
     strata.on("step", "training", () => cursors.forEach((move) => move && move()));
@@ -63,8 +68,9 @@ strata.panels.push({
     const train = last(D.train, "accuracy"), held = last(D.validation, "accuracy");
     const nan = D.train.find((row) => row.loss === null);
     frame.claim((nan ? `The loss stopped being a number at step ${strata.count(nan.step)}; the curve has a gap there. ` : "") +
+      (scores.size ? `Held out, at the end: ${strata.list(Array.from(scores.values(), (score) => `${score.name} ${measured(score)}`))}.` : "") +
       (held == null ? "" : `The network ends at ${strata.percent(held)} on images it has never seen` + (train == null ? "." : `, and at ${strata.percent(train)} on its training batches: a gap of ${strata.points(Math.abs(train - held))}.`)));
     frame.notes({Scale: "Steps are evenly spaced. Drag across a chart to enlarge a stretch; double click, or Show all steps, to go back.",
-      Control: `The thick line is measured on held-out images; the thin one on the batches just trained on. Dotted: the loss of guessing${classes > 1 ? ` (ln ${classes} = ${strata.number(Math.log(classes))})` : ""} and the accuracy of guessing.`});
+      Control: `The thick line is measured on held-out data; the thin one on the batches just trained on.` + (D.label ? ` Dotted: the loss of guessing${classes > 1 ? ` (ln ${classes} = ${strata.number(Math.log(classes))})` : ""} and the accuracy of guessing.` : "")});
   },
 });
