@@ -79,6 +79,9 @@ Tensor first_filters(const Layer& model, const Tensor& images) {
 std::filesystem::path step_file(const std::filesystem::path& folder, int64_t step) {
   return folder / fmt::format("step-{:06}.safetensors", step);
 }
+std::filesystem::path weights_file(const std::filesystem::path& folder, int64_t step) {
+  return folder / fmt::format("weights-{:06}.safetensors", step);
+}
 
 }  // namespace
 
@@ -92,6 +95,16 @@ std::vector<int64_t> monitored_steps(int64_t last) {
   // A step just before the last one would say the same twice.
   if (steps.size() > 2 && last - steps[steps.size() - 2] < last / 8) steps.erase(steps.end() - 2);
   return steps;
+}
+
+std::vector<int64_t> film_steps(int64_t last, int64_t frames) {
+  std::vector<int64_t> all = monitored_steps(last), chosen;
+  auto count = static_cast<int64_t>(all.size());
+  if (count <= frames) return all;
+  for (int64_t i = 0; i < frames; ++i) {
+    chosen.push_back(all[static_cast<size_t>(i * (count - 1) / (frames - 1))]);
+  }
+  return chosen;
 }
 
 Monitor::Monitor(const Dataset& images, std::vector<std::string> layers,
@@ -186,6 +199,13 @@ void Monitor::observe(Layer& model, int64_t step, MetricsLog& log) {
     grams["first filters"] = filters;
   }
   io::save_safetensors(step_file(folder_, step).string(), grams);
+  if (std::binary_search(options_.film.begin(), options_.film.end(), step)) {
+    io::save_safetensors(weights_file(folder_, step).string(), model.state_dict());
+  }
+}
+
+void Monitor::restore(Module& model, int64_t step) const {
+  model.load_state_dict(io::load_safetensors(weights_file(folder_, step).string()));
 }
 
 void Monitor::observe_pixels(MetricsLog& log) {

@@ -26,14 +26,19 @@ struct MonitorOptions {
   int64_t code_size = 128;  // dimensions a probe sees of each layer
   int64_t grid = 4;         // cells a side that activations are averaged over
   introspect::ProbeOptions probe;
+  std::vector<int64_t> film;  // monitored steps whose weights are kept
 };
 
 // 0, 1, 2, 3, 4, 6, 8, 12, ... and the last step: log-spaced, so that the beginning is seen.
 std::vector<int64_t> monitored_steps(int64_t last);
+// At most `frames` of these, evenly spread and with both ends: the frames of the film of panels
+// that need a pass through the network at each.
+std::vector<int64_t> film_steps(int64_t last, int64_t frames = 12);
 
 class Monitor {
  public:
-  // `folder`: where the Gram matrices of each step are kept (so that a resumed run has them).
+  // `folder`: where the Gram matrices of each step, and weights, are kept (so that a resumed run
+  // has them).
   Monitor(const Dataset& images, std::vector<std::string> layers, const MonitorOptions& options,
           std::filesystem::path folder);
 
@@ -50,6 +55,10 @@ class Monitor {
   // Weights of the first layer at a step as images [filters, H, W, C] (C 1 or 3), or undefined when
   // it is not one that sees pixels.
   Tensor filters(int64_t step) const;
+
+  // The weights and running statistics of a step of the film, into a model of the same
+  // architecture.
+  void restore(Module& model, int64_t step) const;
 
   const std::vector<std::string>& layers() const { return layers_; }
   int64_t gram_examples() const { return options_.gram_examples; }

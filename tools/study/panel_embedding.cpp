@@ -6,6 +6,7 @@
 #include "engine/io/safetensors.h"
 #include "engine/ops.h"
 #include "tools/introspect/capture.h"
+#include "tools/introspect/maps/align.h"
 #include "tools/introspect/maps/neighbours.h"
 #include "tools/introspect/maps/tsne.h"
 #include "tools/introspect/representation/features.h"
@@ -33,37 +34,81 @@ std::vector<std::vector<int64_t>> neighbours(const Tensor& x) {
   return result;
 }
 
-Json map_of(const std::string& layer, const Tensor& features) {
-  Tensor x = reduced(features);
-  double perplexity = std::min(30.0, static_cast<double>(x.size(0) - 1) / 3);
-  auto result = introspect::tsne(x, {.perplexity = perplexity});
-  std::vector<float> across, up;
-  auto values = result.map.to_vector<float>();
-  auto rounded = [](float v) { return std::round(v * 1000) / 1000; };
+Json columns_of(const Tensor& map) {
+  auto values = map.to_vector<double>();
+  std::vector<double> across, up;
+  auto rounded = [](double v) { return std::round(v * 100) / 100; };
   for (size_t i = 0; i < values.size(); i += 2) {
     across.push_back(rounded(values[i]));
     up.push_back(rounded(values[i + 1]));
   }
-  return {{"layer", layer},
-          {"x", across},
-          {"y", up},
-          {"trustworthiness", introspect::trustworthiness(x, result.map)},
-          {"neighbours", neighbours(x)}};
+  return {{"x", across}, {"y", up}};
 }
 
-std::map<std::string, Tensor> layer_features(Study& study, const Tensor& images) {
+// The map of x; after another map of the same points, it starts there and is turned to lie on it.
+// A short exaggeration lets points that are no longer neighbours leave each other.
+Tensor map_after(const Tensor& before, const Tensor& x) {
+  introspect::TsneOptions options;
+  options.perplexity = std::min(30.0, static_cast<double>(x.size(0) - 1) / 3);
+  if (!before.defined()) return introspect::tsne(x, options).map;
+  options.iterations = 250;
+  options.exaggerated = 50;
+  return introspect::align(introspect::tsne(x, options, before).map, before);
+}
+
+Json entry_of(const Tensor& map, const Tensor& x) {
+  Json entry = columns_of(map);
+  entry["trustworthiness"] = std::round(introspect::trustworthiness(x, map) * 1e4) / 1e4;
+  return entry;
+}
+
+std::map<std::string, Tensor> layer_features(Layer& model, const Study& study,
+                                             const Tensor& images) {
   NoGrad off;
   std::map<std::string, std::vector<Tensor>> parts;
   for (int64_t first = 0; first < images.size(0); first += batch) {
     introspect::Capture capture(study.layers);
-    (*study.model)(images.slice(0, first, std::min(images.size(0), first + batch)));
+    model(images.slice(0, first, std::min(images.size(0), first + batch)));
     for (auto& layer : study.layers) {
       parts[layer].push_back(introspect::pooled_features(capture[layer], 4));
     }
   }
   std::map<std::string, Tensor> features;
-  for (auto& [layer, pieces] : parts) features[layer] = concatenate(pieces);
+  for (auto& [layer, pieces] : parts) features[layer] = reduced(concatenate(pieces));
   return features;
+}
+
+// A film of each layer's map, from the untrained network to the trained one, whose last frame is
+// the map itself.
+Json layer_maps(const Study& study, const Monitor& monitor, const Tensor& images) {
+  struct Film {
+    Tensor features, map;
+    Json frames = Json::array();
+  };
+  std::map<std::string, Film> films;
+  auto model = study.untrained();
+  model->eval();
+  for (int64_t step : film_steps(study.total_steps())) {
+    monitor.restore(*model, step);
+    for (auto& [layer, x] : layer_features(*model, study, images)) {
+      Film& film = films[layer];
+      film.features = x;
+      film.map = map_after(film.map, x);
+      film.frames.push_back(entry_of(film.map, x));
+      film.frames.back()["step"] = step;
+    }
+  }
+  Json maps = Json::array();
+  for (const std::string& layer : study.layers) {
+    const Film& film = films.at(layer);
+    Json map = film.frames.back();
+    map.erase("step");
+    map["layer"] = layer;
+    map["neighbours"] = neighbours(film.features);
+    map["frames"] = film.frames;
+    maps.push_back(map);
+  }
+  return maps;
 }
 
 }  // namespace
@@ -87,18 +132,12 @@ Json factors_of(const Batch& batch, const Dataset& data, int64_t row) {
   return factors;
 }
 
-Json embedding_panel(Study& study, Json& sprites) {
-  study.model->eval();
+Json embedding_panel(Study& study, const Monitor& monitor, PatchSheet& images) {
   Batch data = study.test->head(points);
-  Tensor pixels = pixels_of(data.images, *study.test);
-  report::SpriteSheet thumbnails(static_cast<size_t>(study.test->height),
-                                 static_cast<size_t>(study.test->width),
-                                 static_cast<size_t>(study.test->channels));
-  for (int64_t i = 0; i < pixels.size(0); ++i) {
-    Tensor image = pixels.select(0, i).contiguous();
-    thumbnails.add({image.data<float>(), static_cast<size_t>(image.numel())});
-  }
-  sprites["thumbnails"] = thumbnails.to_json();
+  int64_t count = data.images.size(0);
+  // The first tiles of a fresh sheet: the page takes point i from tile first + i.
+  size_t first = images.tile({0, 0, 0, 0});
+  for (int64_t i = 1; i < count; ++i) images.tile({i, 0, 0, 0});
   Json factors = Json::object();
   for (size_t f = 0; f < study.test->factors.size(); ++f) {
     factors[study.test->factors[f].name] =
@@ -107,24 +146,31 @@ Json embedding_panel(Study& study, Json& sprites) {
   if (study.test->label_factor < 0) {
     factors[study.test->label_name] = data.labels.to_vector<int64_t>();
   }
-  Json maps = Json::array();
-  maps.push_back(map_of("pixels", introspect::pooled_features(pixels, 16)));
-  auto features = layer_features(study, data.images);
-  for (const std::string& layer : study.layers) maps.push_back(map_of(layer, features.at(layer)));
+  Tensor pixels = reduced(introspect::pooled_features(pixels_of(data.images, *study.test), 16));
+  Json own = entry_of(map_after({}, pixels), pixels);
+  own["layer"] = "pixels";
+  own["neighbours"] = neighbours(pixels);
+  Json maps = layer_maps(study, monitor, data.images);
+  maps.insert(maps.begin(), own);
   return {{"method", "t-SNE, perplexity 30, on 50 principal components"},
-          {"count", pixels.size(0)},
-          {"sprite", "thumbnails"},
-          {"first", 0},
+          {"count", count},
+          {"sprite", "test images"},
+          {"first", first},
           {"factors", factors},
           {"maps", maps}};
 }
 
-Json similarity_panel(const Monitor& monitor, int64_t last_step) {
+Json similarity_panel(const Monitor& monitor, const std::vector<int64_t>& steps) {
+  Json frames = Json::array();
+  for (int64_t step : steps) {
+    frames.push_back({{"step", step}, {"matrix", monitor.layer_similarity(step)}});
+  }
   return {{"estimator", "debiased linear CKA"},
           {"examples", monitor.gram_examples()},
           {"layers", monitor.layers()},
-          {"matrix", monitor.layer_similarity(last_step)},
-          {"untrained", monitor.layer_similarity(0)}};
+          {"matrix", frames.back()["matrix"]},
+          {"untrained", frames.front()["matrix"]},
+          {"frames", frames}};
 }
 
 Json filters_panel(const Study& study, const Monitor& monitor, const std::vector<int64_t>& steps,

@@ -48,12 +48,15 @@ Json make_panels(Study& study, Monitor& monitor, Json& seconds) {
     seconds[name] = std::chrono::duration<double>(Clock::now() - start).count();
     progress.update(++done, name);
   };
-  make("similarity", [&] { return similarity_panel(monitor, steps.back()); });
+  Batch shown = study.test->head(images_shown);
+  PatchSheet images(shown, *study.test);
+  make("similarity", [&] { return similarity_panel(monitor, steps); });
   make("filters", [&] { return filters_panel(study, monitor, steps, sprites); });
-  make("units", [&] { return units_panel(study, sprites); });
+  make("embedding", [&] { return embedding_panel(study, monitor, images); });
+  make("units", [&] { return units_panel(study, monitor, images, sprites); });
   make("attributions", [&] { return attribution_panel(study, sprites); });
-  make("embedding", [&] { return embedding_panel(study, sprites); });
   progress.finish();
+  sprites["test images"] = images.to_json();
   panels["sprites"] = sprites;
   write_embedding(study);
   return panels;
@@ -80,6 +83,7 @@ Outcome run(const Options& options) {
   MonitorOptions watch;
   watch.probe_train = options.probe_images * 2 / 3;
   watch.probe_validation = options.probe_images - watch.probe_train;
+  watch.film = film_steps(study.total_steps());
   Monitor monitor(*study.validation, study.layers, watch, study.file("monitor"));
   TrainingTime time = train(study, monitor);
   double test_accuracy = accuracy(*study.model, *study.test);
