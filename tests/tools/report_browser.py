@@ -64,6 +64,16 @@ class ReportTest(unittest.TestCase):
     def text(self, selector):
         return self.find(selector).text
 
+    def click(self, selector):
+        """As a reader does who scrolls there first: the bars of the page cover its edges."""
+        node = self.find(selector)
+        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", node)
+        node.click()
+
+    def above(self, selector):
+        """The heading before an element."""
+        return self.find(selector).find_element(By.XPATH, "preceding-sibling::h3[1]").text
+
     def changed(self, page, name, change):
         """A copy of the page with its data changed in Python."""
         text = (page / "report.html").read_text(encoding="utf-8")
@@ -83,8 +93,8 @@ class ReportTest(unittest.TestCase):
                  for message in (json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance"))
                  if message["method"] == "Network.requestWillBeSent"]
         self.assertEqual([url[:60] for url in asked if not url.startswith(("file:", "data:", "blob:"))], [])
-        for panel in ("hierarchy", "emergence", "training", "settling", "similarity", "layers", "filters", "units", "gallery",
-                      "attribution", "embedding", "numbers", "cost", "repeat"):
+        for panel in ("hierarchy", "emergence", "training", "settling", "similarity", "layers", "filters", "units", "attribution",
+                      "embedding", "numbers", "cost", "repeat"):
             section = self.find("#" + panel)
             self.assertEqual(section.find_elements(By.CSS_SELECTOR, ".refusal"), [], panel)
             self.assertTrue(section.find_element(By.CSS_SELECTOR, ".claim, .answer").text, panel)
@@ -110,7 +120,12 @@ class ReportTest(unittest.TestCase):
             cursor: [...document.querySelectorAll('.cursor')].map(c => c.getAttribute('x1')).join(),
             filter: [...document.querySelector('#filters canvas').getContext('2d').getImageData(0, 0, 7, 7).data].join(),
             matrix: document.querySelector('#similarity svg[role=img]').textContent, map: document.querySelector('#embedding h3').textContent,
-            table: document.querySelector('#numbers tbody').textContent, layer: document.querySelector('#layers .claim').textContent}"""
+            table: document.querySelector('#numbers tbody').textContent, layer: document.querySelector('#layers .claim').textContent,
+            dots: document.querySelector('#embedding canvas').toDataURL(), gallery: picture('#units .card canvas:nth-child(2)'), patches: picture('#units .patches canvas'),
+            numbers: [...document.querySelectorAll('#units .patches figcaption')].map(c => c.textContent).join(), strip: document.querySelector('#units .unit svg[role=img]').innerHTML};
+            function picture(where) { return [...document.querySelectorAll(where)].map(c => c.toDataURL()).join(); }"""
+        still = """return ['#units .unit .shot canvas', '#units .pair'].map(where => [...document.querySelectorAll(where)].map(e => e.toDataURL ? e.toDataURL() : e.innerHTML).join()).join()"""
+        trained = self.browser.execute_script(still)
         after = self.browser.execute_script(state)
         slider.send_keys(Keys.HOME)
         time.sleep(0.3)
@@ -118,6 +133,10 @@ class ReportTest(unittest.TestCase):
         for part in after:
             self.assertNotEqual(before[part], after[part], part)
         self.assertIn("untrained", self.text("#timeline output"))
+        self.assertIn("at step 0", self.above("#units .patches"))
+        # Made after training, and says so.
+        self.assertEqual(self.browser.execute_script(still), trained)
+        self.assertIn("those of the trained network", self.text("#units .notes"))
         # At step 0 the trained network is the untrained one: the two lines of each row coincide.
         same = self.browser.execute_script("""return [...document.querySelectorAll('#hierarchy svg[role=img] g')].filter(g => g.querySelector(':scope > .trained'))
             .every(g => g.querySelector('.trained').getAttribute('d') === g.querySelector('.untrained').getAttribute('d'))""")
@@ -139,21 +158,76 @@ class ReportTest(unittest.TestCase):
         time.sleep(0.6)
         self.assertEqual(self.text("#timeline output"), here)
 
+    def unit(self):
+        """Number of the unit that the browser shows, as its sentence says it."""
+        return int(self.text("#units .claim").split()[1])
+
     def test_unit_browser(self):
         self.load(self.pages["factors"] / "report.html")
-        Select(self.find("#units select")).select_by_value("conv1")
-        self.assertIn("conv1", self.text("#units .claim"))
-        self.assertEqual(Select(self.find("#gallery select")).first_selected_option.text, "conv1", "panels share the layer")
-        first = self.text("#units .claim")
-        self.find("#units button[aria-label='Next unit']").click()
-        self.assertNotEqual(self.text("#units .claim"), first)
+        self.click("#units .choices button:nth-child(3)")
+        self.assertIn("of conv3", self.text("#units .claim"))
+        self.assertEqual(Select(self.find("#layers select")).first_selected_option.text, "conv3", "panels share the layer")
+        self.click("#units .card:nth-of-type(3)")
+        self.assertEqual(self.unit(), 6)
+        self.assertEqual(self.find("#units .card[aria-pressed=true] b").text, "unit 6")
+        self.click("#units button[aria-label='Next unit']")
+        self.assertEqual(self.unit(), 9)
         self.assertGreaterEqual(len(self.browser.find_elements(By.CSS_SELECTOR, "#units .tiles canvas")), 18)
         drawn = self.browser.execute_script("""return [...document.querySelectorAll('#units canvas')].every(c =>
             c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((v, i) => i % 4 !== 3 && v > 0))""")
         self.assertTrue(drawn, "a tile of the unit browser is blank")
-        self.find("#gallery .card:nth-child(3)").click()
-        unit = self.find("#gallery .card:nth-child(3) b").text
-        self.assertTrue(self.text("#units .claim").startswith(unit.replace("unit", "Unit")))
+        self.quiet()
+
+    def test_a_unit_shows_concept_and_loss_beside_their_controls(self):
+        self.load(self.pages["factors"] / "report.html")
+        self.click("#units .choices button:nth-child(3)")
+        self.click("#units .card:nth-of-type(3)")  # unit 6: detects, and loses .1 of its class
+        concept, loss = [part.text for part in self.browser.find_elements(By.CSS_SELECTOR, "#units .pair > div")]
+        self.assertIn("Detects “texture half angles” with an IoU of 0.31", concept)
+        self.assertIn("at most 0.06 (chance IoU)", concept)
+        self.assertIn("before training: 0.02", concept)
+        self.assertIn("50.0% of the units detect a concept, before training 3.1%", concept)
+        # Four classes: (.1 + 3 x .002) / 4 against .002 with all units.
+        self.assertRegex(loss, "accuracy on 1,000 test images falls by 2.[45] points from 93.8%")
+        self.assertIn("Most is lost in “cart”: 9.8 points", loss)
+        rows = self.browser.execute_script("""return [...document.querySelectorAll('#units .pair > div:nth-child(2) .row')].map(r =>
+            [r.querySelector('text').firstChild.textContent, +r.querySelector('.own').getAttribute('cx'), r.querySelector('line') !== null])""")
+        self.assertEqual([row[0] for row in rows], ["all images", "boat", "house", "cart", "tower"])
+        self.assertEqual(max(rows, key=lambda row: row[1])[0], "cart")
+        self.assertTrue(all(row[2] for row in rows), "each row has the span of the random units")
+        # Words of the sentences link to what they mean.
+        words = {word.text for word in self.browser.find_elements(By.CSS_SELECTOR, "#units .pair a.word")}
+        self.assertLessEqual({"IoU", "chance IoU", "ablated"}, words)
+        # A unit that detects nothing says so.
+        self.click("#units .card:nth-of-type(4)")
+        self.assertIn("Detects no concept: the nearest", self.text("#units .pair"))
+        self.quiet()
+
+    def test_units_by_keyboard(self):
+        self.load(self.pages["factors"] / "report.html")
+        first = self.find("#units .card")
+        first.send_keys(Keys.ENTER)
+        self.assertEqual(self.unit(), 0)
+        first.send_keys(Keys.ARROW_RIGHT)
+        self.assertEqual(self.unit(), 3)
+        focus = self.browser.switch_to.active_element
+        self.assertIn("unit 3", focus.text)
+        focus.send_keys(Keys.ARROW_LEFT)
+        self.browser.switch_to.active_element.send_keys(Keys.ARROW_LEFT)  # round to the last
+        self.assertEqual(self.unit(), 21)
+        self.assertEqual(len(self.browser.find_elements(By.CSS_SELECTOR, "#units .card[aria-pressed=true]")), 1)
+
+    def test_units_in_order(self):
+        self.load(self.pages["factors"] / "report.html")
+        order = lambda: [int(card.text.split()[1]) for card in self.browser.find_elements(By.CSS_SELECTOR, "#units .card b")]
+        self.assertEqual(order(), [0, 3, 6, 9, 12, 15, 18, 21])
+        Select(self.find("#units select")).select_by_visible_text("loss without it")
+        self.assertEqual(order(), [21, 18, 15, 12, 9, 6, 3, 0])
+        Select(self.find("#units select")).select_by_visible_text("IoU")
+        self.assertEqual(order(), [0, 6, 12, 18, 3, 9, 15, 21])
+        values = self.browser.find_elements(By.CSS_SELECTOR, "#units select")[2]
+        Select(values).select_by_visible_text("cart")
+        self.assertLess(len(order()), 8)
         self.quiet()
 
     def point(self):
@@ -208,6 +282,51 @@ class ReportTest(unittest.TestCase):
         self.assertEqual({len(line.split("\t")) for line in lines}, {10})
         self.assertGreater(float(lines[6].split("\t")[9]), 0.9)
 
+    def test_panels_with_pictures_are_saved_as_png(self):
+        self.load(self.pages["factors"] / "report.html")
+        for panel in ("filters", "units", "attribution", "embedding"):
+            saved = self.browser.execute_async_script("""const [panel, done] = arguments;
+                strata.download = async (blob, name) => {
+                  const image = await createImageBitmap(blob), canvas = document.createElement('canvas');
+                  canvas.width = image.width; canvas.height = image.height;
+                  const context = canvas.getContext('2d');
+                  context.drawImage(image, 0, 0);
+                  const colours = new Set(new Uint32Array(context.getImageData(0, 0, image.width, image.height).data.buffer));
+                  done({name, width: image.width, wide: document.querySelector('#' + panel + ' .chart').getBoundingClientRect().width, colours: colours.size});
+                };
+                [...document.querySelectorAll('#' + panel + ' .tools button')].find(b => b.textContent === 'Save picture').click();""", panel)
+            self.assertEqual(saved["name"], panel + ".png")
+            self.assertAlmostEqual(saved["width"], 2 * saved["wide"], delta=2)
+            self.assertGreater(saved["colours"], 200, panel)
+        self.browser.execute_script("strata.copy = (text) => { window.copied = text; }")
+        self.click("#units .pair button")
+        lines = self.browser.execute_script("return window.copied").split("\n")
+        self.assertEqual([line.split("\t")[0] for line in lines[1:]], ["all images", "boat", "house", "cart", "tower"])
+        self.click("button[aria-label='Copy the table of layers']")
+        self.assertEqual(len(self.browser.execute_script("return window.copied").split("\n")), 7)
+        self.quiet()
+
+    def test_every_panel_says_where_its_numbers_come_from(self):
+        self.load(self.pages["factors"] / "report.html")
+        for notes in self.browser.find_elements(By.CSS_SELECTOR, ".notes"):
+            if not notes.text:
+                continue
+            links = [link.get_attribute("href").split("#")[1] for link in notes.find_elements(By.CSS_SELECTOR, "dd:last-child a")]
+            self.assertEqual(links, ["repeat", "words"])
+            self.assertIn("with seed 7", notes.text)
+        self.assertIn("strata study --data terrace", self.text("#repeat pre"))
+
+    def test_prints_light_without_controls(self):
+        self.load(self.pages["factors"] / "report.html")
+        self.find("#theme").click()
+        self.addCleanup(self.browser.execute_cdp_cmd, "Emulation.setEmulatedMedia", {"media": ""})
+        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        self.browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+        self.assertEqual(self.browser.execute_script("return getComputedStyle(document.body).backgroundColor"), "rgb(255, 255, 255)")
+        shown = self.browser.execute_script("return [...document.querySelectorAll('.top, .timeline, .controls, .tools, .quiet')].filter(e => e.offsetParent).map(e => e.outerHTML.slice(0, 80))")
+        self.assertEqual(shown, [])
+        self.quiet()
+
     def test_theme_and_keyboard(self):
         self.load(self.pages["factors"] / "report.html")
         paper = "return getComputedStyle(document.body).backgroundColor"
@@ -233,6 +352,9 @@ class ReportTest(unittest.TestCase):
         self.quiet()
         self.assertEqual(len(self.browser.find_elements(By.CSS_SELECTOR, "#hierarchy svg[role=img] .trained")), 1)
         self.assertEqual(self.browser.find_elements(By.CSS_SELECTOR, ".refusal"), [])
+        self.assertIn("Not measured: this data set has no masks.", self.text("#units .pair"))
+        self.assertIn("Left out", self.text("#units .notes"))
+        self.assertEqual(len(self.browser.find_elements(By.CSS_SELECTOR, "#units .pair > div:nth-child(2) .row")), 11)
 
     def test_missing_panels_and_gaps(self):
         def bare(data):
@@ -271,9 +393,21 @@ class ReportTest(unittest.TestCase):
             data["metrics"]["probe"] = {name: [column[i] for i in keep] for name, column in probe.items()}
             del data["metrics"]["validation"]
         self.load(self.changed(self.pages["factors"], "uncontrolled", strip))
-        for panel in ("hierarchy", "emergence", "training", "similarity", "filters", "units", "gallery", "attribution", "embedding"):
+        for panel in ("hierarchy", "emergence", "training", "similarity", "filters", "units", "attribution", "embedding"):
             self.assertIn("control", self.text(f"#{panel} .refusal"), panel)
             self.assertEqual(self.browser.find_elements(By.CSS_SELECTOR, f"#{panel} svg, #{panel} canvas"), [], panel)
+        self.quiet()
+
+    def test_parts_of_a_unit_without_their_controls_are_not_drawn(self):
+        def strip(data):
+            for layer in data["panels"]["units"]:
+                layer["ablation"]["random"] = []
+                for unit in layer["units"]:
+                    del unit["concept"]["chance"], unit["optimal"]["percentile"]
+        self.load(self.changed(self.pages["factors"], "unit_controls", strip))
+        for part in self.browser.find_elements(By.CSS_SELECTOR, "#units .pair > div, #units .unit > div:first-child"):
+            self.assertRegex(part.text, "Not drawn: .* control, is missing")
+            self.assertEqual(part.find_elements(By.CSS_SELECTOR, "svg[role=img], canvas"), [])
         self.quiet()
 
     def test_hostile_labels_stay_text(self):
@@ -284,6 +418,9 @@ class ReportTest(unittest.TestCase):
             for factor in data["config"]["factors"]:
                 factor["title"] = evil
                 factor["values"] = [evil] * len(factor["values"])
+            for layer in data["panels"]["units"]:
+                for unit in layer["units"]:
+                    unit["concept"]["best"][0]["name"] = unit["concept"]["untrained"]["name"] = evil
             data["panels"]["summary"] = {"question": evil, "answer": evil, "verdict": evil}
         self.load(self.changed(self.pages["factors"], "hostile", poison))
         self.assertEqual(self.browser.find_elements(By.CSS_SELECTOR, "img"), [])

@@ -190,6 +190,10 @@ TEST(Report, ContradictionsNameTheirPlace) {
   expect_mentions(message_of(wrong), {"/embedding/maps/6/frames/4/y", "399", "400"});
 
   wrong = data;
+  wrong["panels"]["embedding"]["maps"][6]["frames"][4].erase("step");
+  expect_mentions(message_of(wrong), {"/embedding/maps/6/frames/4", "\"step\" is missing"});
+
+  wrong = data;
   wrong["panels"]["similarity"]["frames"][1]["matrix"][2].erase(0);
   expect_mentions(message_of(wrong), {"/similarity/frames/1/matrix/2", "5", "6"});
 
@@ -200,6 +204,34 @@ TEST(Report, ContradictionsNameTheirPlace) {
   wrong = data;
   wrong["panels"]["units"][0]["layer"] = "conv99";
   expect_mentions(message_of(wrong), {"/units/0/layer", "conv99", "config.json"});
+
+  wrong = data;
+  wrong["panels"]["units"][0]["units"][1]["frames"][2]["tiles"][3] = 400;
+  expect_mentions(message_of(wrong), {"/units/0/units/1/frames/2/tiles/3", "400 tiles"});
+
+  wrong = data;
+  wrong["panels"]["units"][0]["units"][1]["frames"][2]["random"].erase(0);
+  expect_mentions(message_of(wrong), {"/units/0/units/1/frames/2/random", "8", "9"});
+
+  wrong = data;
+  wrong["panels"]["units"][2]["units"][1]["ablation"]["classes"].erase(0);
+  expect_mentions(message_of(wrong), {"/units/2/units/1/ablation/classes", "3", "4"});
+
+  wrong = data;
+  wrong["panels"]["units"][2]["ablation"]["random"][1].erase("unit");
+  expect_mentions(message_of(wrong), {"/units/2/ablation/random/1", "\"unit\""});
+
+  wrong = data;
+  wrong["panels"]["units"][2].erase("ablation");
+  expect_mentions(message_of(wrong), {"/units/2", "\"ablation\" is missing"});
+
+  wrong = data;
+  wrong["panels"]["units"][3]["units"][0]["concept"]["best"][1].erase("iou");
+  expect_mentions(message_of(wrong), {"/units/3/units/0/concept/best/1", "\"iou\""});
+
+  wrong = data;
+  wrong["panels"]["sprites"]["images"]["factors"]["hue"].erase(0);
+  expect_mentions(message_of(wrong), {"/sprites/images/factors/hue", "399", "400"});
 
   wrong = data;
   wrong["panels"]["sprites"]["images"]["image"] = "https://example.org/cat.png";

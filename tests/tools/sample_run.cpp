@@ -151,6 +151,67 @@ json patch(const Images& images, int tile, double activation) {
           {"factors", images.factors[static_cast<std::size_t>(tile)]}};
 }
 
+// A unit's best patches while it learns: at first the random ones, then one after the other its
+// own.
+json unit_frames(const json& best, const json& random) {
+  json frames = json::array();
+  for (const int step : steps()) {
+    const double share = rise(step, 60);
+    json tiles = json::array(), activations = json::array(), control = json::array();
+    for (std::size_t i = 0; i < best.size(); ++i) {
+      const bool own = static_cast<double>(i) < share * static_cast<double>(best.size());
+      tiles.push_back((own ? best : random)[i]["tile"]);
+      activations.push_back(share * best[i]["activation"].get<double>() + 0.5);
+    }
+    for (const json& patch : random) control.push_back(share * patch["activation"].get<double>());
+    frames.push_back({{"step", step},
+                      {"sprite", "images"},
+                      {"tiles", tiles},
+                      {"activations", activations},
+                      {"random", control}});
+  }
+  return frames;
+}
+
+// Every other unit detects the value it likes; the others are at chance.
+json concept_of(const Factor& liked, std::size_t value, int unit) {
+  const bool detects = unit % 2 == 0;
+  json best = json::array();
+  for (std::size_t i = 0; i < 4; ++i) {
+    const double iou = detects && i == 0 ? 0.3125 : 0.05 - 0.01 * static_cast<double>(i);
+    best.push_back({{"name", liked.name + " " + liked.values[(value + i) % liked.values.size()]},
+                    {"iou", iou},
+                    {"control", 0.03}});
+  }
+  return {{"best", best},
+          {"chance", 0.0625},
+          {"detects", detects},
+          {"untrained", {{"name", "part mast"}, {"iou", 0.02}}}};
+}
+
+// Without a unit all classes lose a little, and the one that it likes loses `much`.
+json answers(std::size_t classes, std::size_t liked, double much) {
+  json list = json::array();
+  double sum = 0;
+  for (std::size_t i = 0; i < classes; ++i) {
+    const double share = 0.94 - (i == liked % classes ? much : 0.002);
+    list.push_back(share);
+    sum += share;
+  }
+  return {{"accuracy", sum / static_cast<double>(classes)}, {"classes", list}};
+}
+
+json layer_ablation(std::size_t classes) {
+  json intact = answers(classes, 0, 0.002), random = json::array();
+  for (int i = 0; i < 5; ++i) {
+    random.push_back(answers(classes, static_cast<std::size_t>(i), 0.004 * i));
+    random.back()["unit"] = 6 * i;
+  }
+  intact["images"] = 1000;
+  intact["random"] = random;
+  return intact;
+}
+
 json units(const SampleOptions& options, const Images& images, SpriteSheet& optimal,
            std::mt19937& random) {
   const std::vector<Factor> all = factors(options);
@@ -175,16 +236,33 @@ json units(const SampleOptions& options, const Images& images, SpriteSheet& opti
       }
       const auto tile = optimal.add(wave(0.4f * static_cast<float>(unit),
                                          2.5f + static_cast<float>(layer), 0.9f, kSize, random));
-      list.push_back({{"unit", unit * 3},
-                      {"patches", best},
-                      {"random", chance},
-                      {"optimal",
-                       {{"sprite", "optimal"},
-                        {"tile", tile},
-                        {"activation", 6.1 + 0.1 * unit},
-                        {"percentile", 99.9}}}});
+      json made{{"unit", unit * 3},
+                {"patches", best},
+                {"random", chance},
+                {"frames", unit_frames(best, chance)},
+                {"ablation", answers(all.back().values.size(), value, 0.05 * unit)},
+                {"optimal",
+                 {{"sprite", "optimal"},
+                  {"tile", tile},
+                  {"activation", 6.1 + 0.1 * unit},
+                  {"percentile", 99.9}}}};
+      if (!options.classes_only) made["concept"] = concept_of(liked, value, unit);
+      list.push_back(made);
     }
-    layers.push_back({{"layer", layer_name(layer)}, {"of", 16 * layer}, {"units", list}});
+    json entry{{"layer", layer_name(layer)},
+               {"of", 16 * layer},
+               {"units", list},
+               {"ablation", layer_ablation(all.back().values.size())}};
+    if (options.classes_only) {
+      entry["without_concepts"] = "this data set has no masks";
+    } else {
+      entry["concepts"] = {{"images", 400},
+                           {"on_share", 0.02},
+                           {"least_iou", 0.04},
+                           {"detectors", 0.5},
+                           {"untrained_detectors", 0.03125}};
+    }
+    layers.push_back(entry);
   }
   return layers;
 }
@@ -457,10 +535,15 @@ json sample_panels(const SampleOptions& options) {
        {{"training", 141.0}, {"probes", 38.2}, {"optimal stimuli", 21.5}, {"t-SNE", 9.1}}},
       {"peak_bytes", 901775360},
       {"machine", "2 cores"}};
+  json columns = json::object();
+  for (const json& values : pictures.factors) {
+    for (const auto& [factor, value] : values.items()) columns[factor].push_back(value);
+  }
   panels["sprites"] = {{"images", pictures.sheet.to_json()},
                        {"optimal", optimal.to_json()},
                        {"maps", maps.to_json()},
                        {"filters", weights.to_json()}};
+  panels["sprites"]["images"]["factors"] = columns;
   return panels;
 }
 

@@ -63,7 +63,8 @@ set(page_names index.html style.css charts.css senses.css print.css
   d3.js
   js/state.js js/data.js js/packed.js js/words.js js/dom.js js/sprite.js js/chart.js js/save.js
   js/hierarchy.js js/timeline.js js/emergence.js js/training.js js/settling.js js/similarity.js
-  js/layers.js js/filters.js js/units.js js/gallery.js js/attribution.js
+  js/layers.js js/filters.js js/dot_rows.js js/units.js js/unit_grid.js js/unit_loss.js js/unit_detail.js
+  js/attribution.js
   js/embedding_canvas.js js/embedding.js js/tokens.js js/attention.js js/audio.js js/graphs.js
   js/numbers.js js/repeat.js js/theme.js js/main.js)
 set(page_entries)

@@ -54,6 +54,7 @@ strata.panels.push({
         : `The network is wrong on this image: it says ${label(image.predicted)}, the truth is ${label(image.label)}. The maps explain what it said.`);
       frame.notes({Scale: "Dark to bright from the low to the high value under each map; a signed map runs from orange (against) to purple (for). Scales differ between maps.",
         Control: "Below each map: the same method on the untrained network. A map that looks the same there says nothing about learning.",
+        Steps: "Maps of the trained network and of the untrained one, whatever the time slider says.",
         "Not drawn": without ? `${without} map${without > 1 ? "s" : ""} of this image without the untrained control.` : ""});
     }
     pickers();

@@ -46,6 +46,12 @@ strata.frame = function (parent, id, title) {
     notes: (entries) => {
       strata.clear(notes);
       for (const [name, text] of Object.entries(entries)) if (text) { strata.add(notes, "dt", {}, name); strata.explained(strata.add(notes, "dd"), text); }
+      strata.add(notes, "dt", {}, "Source");
+      const config = strata.data.config, from = strata.add(notes, "dd");
+      strata.add(from, "a", {href: "#repeat", title: config.command}, config.command ? "The command" : "The run");
+      from.appendChild(document.createTextNode((config.seed == null ? "" : `, with seed ${config.seed}`) + "; "));
+      strata.add(from, "a", {href: "#words"}, "what the numbers mean");
+      from.appendChild(document.createTextNode("."));
     },
     refuse: (reason) => {
       for (const node of [sentence, lead, controls, body, notes, tools]) node.remove();

@@ -33,6 +33,7 @@ strata.panels.push({
         strata.add(row, "td", {}, (layer.shape || []).join(" × "));
         strata.add(row, "td", {}, layer.receptive_field == null ? "" : layer.receptive_field);
       }
+      const copy = strata.button(frame.body, "Copy table", () => strata.copy([...table.rows].map((row) => [...row.cells].map((cell) => cell.textContent).join("\t")).join("\n"), copy), {class: "quiet", "aria-label": "Copy the table of layers"});
     }
     strata.add(frame.body, "h3", {id: "words", style: "margin-top:1.5rem"}, "What the words mean");
     const words = strata.add(frame.body, "dl", {class: "words"});
