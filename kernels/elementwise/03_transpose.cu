@@ -3,7 +3,7 @@
 // sector it fetches; here both sides move whole sectors, and the turn happens in shared memory.
 //
 // A row of the tile is 33 elements long, so that a column of 32 elements lies in 32 banks (for
-// elements of 4 bytes; 8-byte elements take two turns, smaller ones share banks without harm).
+// elements of 4 bytes; 8-byte elements take two turns, those of 2 bytes one and a half).
 // Threads: 32 x 8, four elements each. Shared memory: 33 x 32 elements, at most 8.25 KiB.
 // Bytes: input and output once. Run on an H200 by its tests, not timed.
 #include <cstdlib>
