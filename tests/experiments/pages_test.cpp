@@ -62,10 +62,29 @@ TEST(Pages, HaveResultsOfTheirExperiment) {
   for (const auto& entry : fs::directory_iterator(folder / "results")) {
     const Json result = Json::parse(text_of(entry.path()));
     const Experiment& e = experiment_named(result.at("experiment").get<std::string>());
-    EXPECT_EQ(entry.path().stem(), page_name(e.number));
+    const std::string stem = entry.path().stem().string();
+    EXPECT_TRUE(stem == page_name(e.number) || stem == page_name(e.number) + "-repeat") << stem;
     EXPECT_GE(result.at("seeds").size(), 3u) << e.name;
     EXPECT_FALSE(result.at("measures").empty()) << e.name;
     EXPECT_FALSE(result.at("controls").empty()) << e.name;
+  }
+}
+
+TEST(Pages, SayWhatTheRepeatGave) {
+  for (const Experiment& e : experiments()) {
+    const fs::path results = folder / "results", file = page_name(e.number) + "-repeat.json";
+    if (!fs::exists(results / file)) continue;
+    const Json repeat = Json::parse(text_of(results / file)),
+               first = Json::parse(text_of(results / (page_name(e.number) + ".json")));
+    EXPECT_EQ(repeat.at("experiment"), first.at("experiment"));
+    for (const Json& seed : repeat.at("seeds"))
+      for (const Json& used : first.at("seeds")) EXPECT_NE(seed, used) << file;
+    const std::string page = text_of(folder / (page_name(e.number) + ".md"));
+    const size_t section = page.find("\n## Repeated\n");
+    ASSERT_NE(section, std::string::npos) << page_name(e.number) << ".md";
+    const std::string text = page.substr(section, page.find("\n## ", section + 1) - section);
+    const std::string verdict = '"' + repeat.at("verdict").get<std::string>() + '"';
+    EXPECT_NE(text.find(verdict), std::string::npos) << page_name(e.number) << ": " << verdict;
   }
 }
 
