@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/io/safetensors.h"
+#include "tools/study/monitor.h"
 #include "tools/study/recipe.h"
 
 namespace strata::study {
@@ -62,6 +63,42 @@ class StudyRun : public testing::Test {
     }
   }
 
+  // Frames from the untrained network to the trained one, whose last is what the panel shows; and
+  // beside what is said of a unit, its controls.
+  void expect_a_film_of_every_panel(const std::string& name, const std::vector<int64_t>& steps) {
+    std::ifstream in(folder_ / name / "report.json");
+    auto panels = nlohmann::json::parse(in);
+    auto steps_of = [](const nlohmann::json& panel) {
+      std::vector<int64_t> found;
+      for (auto& frame : panel.at("frames")) found.push_back(frame.at("step"));
+      return found;
+    };
+    EXPECT_EQ(steps_of(panels["similarity"]), monitored_steps(steps.back()));
+    EXPECT_EQ(steps_of(panels["filters"]), monitored_steps(steps.back()));
+    EXPECT_EQ(panels["similarity"]["frames"].back()["matrix"], panels["similarity"]["matrix"]);
+    for (auto& map : panels["embedding"]["maps"]) {
+      if (map["layer"] == "pixels") continue;
+      EXPECT_EQ(steps_of(map), steps) << map["layer"];
+      EXPECT_EQ(map["frames"].back()["x"], map["x"]);
+      EXPECT_NE(map["frames"].front()["x"], map["x"]);
+    }
+    for (auto& layer : panels["units"]) {
+      EXPECT_GE(layer["ablation"]["random"].size(), 8u);
+      EXPECT_TRUE(layer["concepts"].contains("untrained_detectors"));
+      for (auto& unit : layer["units"]) {
+        EXPECT_EQ(steps_of(unit), steps);
+        const auto& last = unit["frames"].back();
+        for (size_t i = 0; i < unit["patches"].size(); ++i) {
+          EXPECT_EQ(unit["patches"][i]["tile"], last["tiles"][i]);
+          EXPECT_EQ(unit["patches"][i]["activation"], last["activations"][i]);
+          EXPECT_EQ(unit["random"][i]["activation"], last["random"][i]);
+        }
+        EXPECT_TRUE(unit["concept"].contains("chance"));
+        EXPECT_EQ(unit["ablation"]["classes"].size(), 4u);
+      }
+    }
+  }
+
   fs::path folder_;
 };
 
@@ -103,6 +140,7 @@ TEST_F(StudyRun, WatchingChangesNoWeight) {
   EXPECT_NE(control.at("model.conv1.conv.weight").to_vector<float>(),
             trained.at("model.conv1.conv.weight").to_vector<float>());
   EXPECT_FALSE(fs::exists(folder_ / "alone" / "random_labels"));
+  expect_a_film_of_every_panel("watched", film_steps(20));
 }
 
 TEST_F(StudyRun, WhatIsGivenCountsMoreThanTheRecipe) {

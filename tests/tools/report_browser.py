@@ -183,9 +183,9 @@ class ReportTest(unittest.TestCase):
         self.click("#units .choices button:nth-child(3)")
         self.click("#units .card:nth-of-type(3)")  # unit 6: detects, and loses .1 of its class
         concept, loss = [part.text for part in self.browser.find_elements(By.CSS_SELECTOR, "#units .pair > div")]
-        self.assertIn("Detects “texture half angles” with an IoU of 0.31", concept)
-        self.assertIn("at most 0.06 (chance IoU)", concept)
-        self.assertIn("before training: 0.02", concept)
+        self.assertIn("Detects “texture half angles” with an IoU of 0.313", concept)
+        self.assertIn("at most 0.063 (chance IoU)", concept)
+        self.assertIn("before training: 0.020", concept)
         self.assertIn("50.0% of the units detect a concept, before training 3.1%", concept)
         # Four classes: (.1 + 3 x .002) / 4 against .002 with all units.
         self.assertRegex(loss, "accuracy on 1,000 test images falls by 2.[45] points from 93.8%")
@@ -210,6 +210,7 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(self.unit(), 0)
         first.send_keys(Keys.ARROW_RIGHT)
         self.assertEqual(self.unit(), 3)
+        self.assertEqual(self.find("#units [role=status]").get_attribute("textContent"), "Unit 3 of conv6 is shown.")
         focus = self.browser.switch_to.active_element
         self.assertIn("unit 3", focus.text)
         focus.send_keys(Keys.ARROW_LEFT)

@@ -45,15 +45,19 @@ Json columns_of(const Tensor& map) {
   return {{"x", across}, {"y", up}};
 }
 
-// The map of x; after another map of the same points, it starts there and is turned to lie on it.
-// A short exaggeration lets points that are no longer neighbours leave each other.
-Tensor map_after(const Tensor& before, const Tensor& x) {
+// The map of x. After another map of the same points it starts there and is turned to lie on it.
+// That start is drawn together to a tenth of a unit first: from the full size, points that are no
+// longer neighbours cannot pass each other, and the trustworthiness of later frames falls (.947 in
+// place of .964 at the end of conv3 of a run of 624 steps; drawn together it is that of a map from
+// scratch within .002). `whole`: with as many iterations as one from scratch, else fewer.
+Tensor map_after(const Tensor& before, const Tensor& x, bool whole) {
   introspect::TsneOptions options;
   options.perplexity = std::min(30.0, static_cast<double>(x.size(0) - 1) / 3);
   if (!before.defined()) return introspect::tsne(x, options).map;
-  options.iterations = 250;
-  options.exaggerated = 50;
-  return introspect::align(introspect::tsne(x, options, before).map, before);
+  if (!whole) options.iterations = 250, options.exaggerated = 60;
+  double size = std::sqrt(mean(sum(square(before), {1})).item());
+  Tensor start = before * (0.1 / std::max(size, 1e-12));
+  return introspect::align(introspect::tsne(x, options, start).map, before);
 }
 
 Json entry_of(const Tensor& map, const Tensor& x) {
@@ -88,12 +92,13 @@ Json layer_maps(const Study& study, const Monitor& monitor, const Tensor& images
   std::map<std::string, Film> films;
   auto model = study.untrained();
   model->eval();
-  for (int64_t step : film_steps(study.total_steps())) {
+  auto steps = film_steps(study.total_steps());
+  for (int64_t step : steps) {
     monitor.restore(*model, step);
     for (auto& [layer, x] : layer_features(*model, study, images)) {
       Film& film = films[layer];
       film.features = x;
-      film.map = map_after(film.map, x);
+      film.map = map_after(film.map, x, step == steps.back());
       film.frames.push_back(entry_of(film.map, x));
       film.frames.back()["step"] = step;
     }
@@ -147,7 +152,7 @@ Json embedding_panel(Study& study, const Monitor& monitor, PatchSheet& images) {
     factors[study.test->label_name] = data.labels.to_vector<int64_t>();
   }
   Tensor pixels = reduced(introspect::pooled_features(pixels_of(data.images, *study.test), 16));
-  Json own = entry_of(map_after({}, pixels), pixels);
+  Json own = entry_of(map_after({}, pixels, true), pixels);
   own["layer"] = "pixels";
   own["neighbours"] = neighbours(pixels);
   Json maps = layer_maps(study, monitor, data.images);

@@ -17,7 +17,7 @@ strata.panels.push({
     function show() {
       const table = strata.add(strata.clear(box), "table");
       const top = strata.add(strata.add(table, "thead"), "tr"), body = strata.add(table, "tbody");
-      for (const name of head) strata.add(top, "th", {scope: "col"}, name);
+      for (const name of head) strata.explained(strata.add(top, "th", {scope: "col"}), name);
       for (const row of rows()) {
         const line = strata.add(body, "tr"), best = d3.max(row.values);
         strata.add(line, "th", {scope: "row"}, row.factor.title);

@@ -67,18 +67,18 @@ strata.unitDetail = function (box, layer, unit) {
     });
   }
   function concept(parent) {
-    const known = U.concept(unit), found = U.entry(layer), two = d3.format(".2f");
+    const known = U.concept(unit), found = U.entry(layer), three = d3.format(".3f");
     strata.add(parent, "h3", {}, "Its concept");
     const say = strata.add(parent, "p", {class: "lead"});
     if (!known) return void strata.explained(say, unit.concept ? "Not drawn: the chance IoU, its control, is missing." : `Not measured: ${found.without_concepts || "the run did not ask for it"}.`);
     const first = known.best[0], before = known.untrained;
-    strata.explained(say, (known.detects ? `Detects “${first.name}” with an IoU of ${two(first.iou)}` : `Detects no concept: the nearest, “${first.name}”, has an IoU of ${two(first.iou)}`) +
-      `; with places or values exchanged between images any concept has at most ${two(known.chance)} (chance IoU).` + (before ? ` The same unit before training: ${two(before.iou)} (“${before.name}”).` : "") +
+    strata.explained(say, (known.detects ? `Detects “${first.name}” with an IoU of ${three(first.iou)}` : `Detects no concept: the nearest, “${first.name}”, has an IoU of ${three(first.iou)}`) +
+      `; with places or values exchanged between images any concept has at most ${three(known.chance)} (chance IoU).` + (before ? ` The same unit before training: ${three(before.iou)} (“${before.name}”).` : "") +
       (found.concepts ? ` In ${layer} ${strata.percent(found.concepts.detectors)} of the units detect a concept, before training ${strata.percent(found.concepts.untrained_detectors)}.` : ""));
     strata.key(parent, [{text: "this unit", dot: true, colour: colour()}, {text: "places or values exchanged (control)", dot: true, colour: "var(--faint)"}, {text: "chance IoU", class: "chance"}]);
     strata.chart(strata.add(parent, "div"), `IoU of unit ${unit.unit} of ${layer} with its nearest concepts`, (svg, width) => strata.dotRows(svg, width, {
       rows: known.best.map((score) => ({name: score.name, own: score.iou, low: 0, high: score.control, mark: score.control})),
-      domain: [0, Math.max(0.1, d3.max(known.best, (score) => score.iou), known.chance)], title: "IoU", line: known.chance, colour: colour(), format: two,
+      domain: [0, Math.max(0.1, d3.max(known.best, (score) => score.iou), known.chance)], title: "IoU", line: known.chance, colour: colour(), format: three,
     }));
   }
 };

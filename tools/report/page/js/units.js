@@ -64,7 +64,7 @@ strata.panels.push({
     const grid = strata.unitGrid(frame, layer, current, choose);
     strata.button(frame.controls, "← Previous", () => move(-1), {"aria-label": "Previous unit"});
     strata.button(frame.controls, "Next →", () => move(1), {"aria-label": "Next unit"});
-    const detail = strata.add(frame.body, "div", {"aria-live": "polite", "aria-atomic": "false"});
+    const detail = strata.add(frame.body, "div"), heard = strata.add(frame.body, "p", {class: "unseen", role: "status"});
     let moved = () => {};  // follows the slider
 
     function say() {
@@ -81,6 +81,7 @@ strata.panels.push({
       moved = unit ? strata.unitDetail(detail, layer(), unit) : () => {};
       buttons.forEach((button, i) => button.setAttribute("aria-pressed", layers[i] === layer()));
       grid.mark();
+      heard.textContent = unit ? `Unit ${unit.unit} of ${layer()} is shown.` : "";
       if (unit) say(); else frame.claim(`No unit of ${layer()} was studied.`);
       strata.saveTools(frame);
     }

@@ -44,6 +44,7 @@ strata.spearman = function (x, y) {
 strata.definitions = Object.assign({
   "probe accuracy": "A linear classifier is trained on the frozen activations of one layer to tell the values of one factor, and scored on images that neither it nor the network has trained on. High means: the factor can be read from this layer with a weighted sum.",
   "chance": "The accuracy of guessing without looking.",
+  "level": "Place of a factor in the hierarchy of what an image is made of: 1 for colours and strokes, 6 for what parts make together. The data set names it, the network is not told.",
   "ceiling": "The best accuracy any classifier could reach (Bayes). Drawn where it is below 100%.",
   "untrained control": "The same network with the same first random weights, before any training. Random filters already pass on colour and some shape: only what exceeds this line was learned.",
   "shuffled control": "The same probe with its labels shuffled: what a probe reports where there is nothing to find.",
