@@ -134,6 +134,7 @@ class ReportTest(unittest.TestCase):
             self.assertNotEqual(before[part], after[part], part)
         self.assertIn("untrained", self.text("#timeline output"))
         self.assertIn("at step 0", self.above("#units .patches"))
+        self.assertRegex(self.text("#embedding .claim"), "as conv6 sees them at step 0, coloured by object, which a linear probe reads here with [23]")
         # Made after training, and says so.
         self.assertEqual(self.browser.execute_script(still), trained)
         self.assertIn("those of the trained network", self.text("#units .notes"))

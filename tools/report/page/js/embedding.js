@@ -63,7 +63,15 @@ strata.panels.push({
       counts.sort((a, b) => b.n - a.n);
       strata.add(detail, "p", {class: "lead"}, `By ${factor.title}: ` + counts.filter((d) => d.n).slice(0, 6).map((d) => `${D.value(factor.name, d.v)} ${strata.percent(d.n / list.length)}`).join(", ") + ".");
     }
-    strata.on("step", "embedding", () => { if (!(map().frames || []).length) return; plane.show(points()); heading.textContent = title(); });
+    strata.on("step", "embedding", () => { if (!(map().frames || []).length) return; plane.show(points()); heading.textContent = title(); say(); });
+    // What the map shows, at the step of the slider.
+    function say() {
+      const m = map(), p = points(), probe = factor && D.probe("trained", m.layer, factor.name, p === m ? D.last : p.step), base = factor && D.probe("pixels", "pixels", factor.name, D.last);
+      frame.claim(`${strata.count(E.count)} ${items} as ${m.layer === "pixels" ? "their raw pixels see them" : m.layer + " sees them" + (p === m ? "" : ` at step ${strata.count(p.step)}`)}` + (factor ? `, coloured by ${factor.title}` + (probe != null && m.layer !== "pixels" ? `, which a linear probe reads here with ${strata.percent(probe)}` + (base != null ? ` (from raw pixels ${strata.percent(base)})` : "") : "") : "") + ".");
+      frame.notes({Scale: `${E.method || "t-SNE"}; axes have no unit, only nearness means something.` + (Number.isFinite(p.trustworthiness) ? ` Trustworthiness of this map ${d3.format(".3f")(p.trustworthiness)} (1 is perfect).` : ""),
+        Control: m.untrained ? "Second map: the same layer of the untrained network." : "Second map: the raw pixels, what the images offer without any network.",
+        Steps: (m.frames || []).length ? "The map of a step starts from that of the step before and is turned to lie on it, so that points can be followed; neighbours are those of the trained layer." : ""});
+    }
     function show() {
       const m = map();
       plane.show(points());
@@ -82,10 +90,7 @@ strata.panels.push({
       control.redraw();
       strata.clear(detail);
       strata.add(detail, "p", {class: "lead"}, "Point at a dot to see its image. Choose one to see its nearest neighbours.");
-      const probe = factor && D.probe("trained", m.layer, factor.name, D.last), base = factor && D.probe("pixels", "pixels", factor.name, D.last);
-      frame.claim(`${strata.count(E.count)} ${items} as ${m.layer === "pixels" ? "their raw pixels see them" : m.layer + " sees them"}` + (factor ? `, coloured by ${factor.title}` + (probe != null && m.layer !== "pixels" ? `, which a linear probe reads here with ${strata.percent(probe)}` + (base != null ? ` (from raw pixels ${strata.percent(base)})` : "") : "") : "") + ".");
-      frame.notes({Scale: `${E.method || "t-SNE"}; axes have no unit, only nearness means something.` + (Number.isFinite(m.trustworthiness) ? ` Trustworthiness of this map ${d3.format(".3f")(m.trustworthiness)} (1 is perfect).` : ""),
-        Control: m.untrained ? "Second map: the same layer of the untrained network." : "Second map: the raw pixels, what the images offer without any network."});
+      say();
     }
     strata.on("theme", "embedding", () => { plane.redraw(); control.redraw(); });
     show();
