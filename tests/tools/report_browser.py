@@ -89,6 +89,7 @@ class ReportTest(unittest.TestCase):
         self.browser.get_log("performance")
         self.load(self.pages["factors"] / "report.html")
         self.quiet()
+        self.assertEqual(self.browser.find_elements(By.ID, "absent"), [], "nothing that a run on images has is missing")
         asked = [message["params"]["request"]["url"]
                  for message in (json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance"))
                  if message["method"] == "Network.requestWillBeSent"]
@@ -365,6 +366,8 @@ class ReportTest(unittest.TestCase):
         self.load(self.changed(self.pages["factors"], "bare", bare))
         self.assertIn("no probe was recorded", self.text("#first"))
         self.assertIn("Not in this report", self.text("#absent"))
+        self.assertIn("First-layer filters", self.text("#absent"))
+        self.assertNotIn("sound", self.text("#absent"))  # the run is one on images
         self.quiet()
 
         def gaps(data):

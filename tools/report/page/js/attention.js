@@ -1,7 +1,7 @@
 // Attention: which tokens each token looks at, by layer and head; beside it the same of the untrained network.
 "use strict";
 strata.panels.push({
-  id: "attention", name: "Attention", title: "Where each token looks",
+  id: "attention", of: "text", name: "Attention", title: "Where each token looks",
   missing: () => (((strata.data.panels.attention || {}).layers || []).length ? null : "no attention was recorded"),
   uncontrolled: () => (strata.data.panels.attention.layers.every((layer) => layer.untrained) ? null : "the patterns of the untrained network, their control, are missing."),
   make(frame) {

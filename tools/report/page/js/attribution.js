@@ -1,7 +1,7 @@
 // Where the network looked: each method's map beside the image, and the same map from the untrained network below it.
 "use strict";
 strata.panels.push({
-  id: "attribution", name: "Attribution", title: "Where the network looked",
+  id: "attribution", of: "images", name: "Attribution", title: "Where the network looked",
   missing: () => ((strata.data.panels.attributions || []).length ? null : "no attribution was made"),
   uncontrolled: () => (strata.data.panels.attributions.some((image) => image.maps.some((map) => map.untrained != null)) ? null : "the maps of the untrained network, their control, are missing."),
   make(frame) {

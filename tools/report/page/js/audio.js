@@ -1,7 +1,7 @@
 // Sounds that can be heard: spectrogram, and below it on the same time axis what moved the network's answer, with the control.
 "use strict";
 strata.panels.push({
-  id: "audio", name: "Sound", title: "What was heard",
+  id: "audio", of: "sound", name: "Sound", title: "What was heard",
   missing: () => (((strata.data.panels.audio || {}).sounds || []).length ? null : "no sound was kept"),
   uncontrolled: () => (strata.data.panels.audio.sounds.every((sound) => sound.maps.length && sound.maps.every((map) => map.untrained != null)) ? null : "the maps of the untrained network, their control, are missing."),
   make(frame) {

@@ -1,7 +1,7 @@
 // The weights of the first layer as pictures, and the random weights they grew from.
 "use strict";
 strata.panels.push({
-  id: "filters", name: "Filters", title: "First-layer filters",
+  id: "filters", of: "images", name: "Filters", title: "First-layer filters",
   missing: () => (strata.data.panels.filters ? null : "the filters of the first layer were not drawn"),
   uncontrolled: () => (strata.data.panels.filters.untrained ? null : "the filters of the untrained network, their control, are missing."),
   make(frame) {

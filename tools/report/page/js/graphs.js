@@ -1,7 +1,7 @@
 // Graphs drawn: nodes coloured by what the data say of them or what the network makes of them, beside the untrained network.
 "use strict";
 strata.panels.push({
-  id: "graphs", name: "Graph", title: "The graph and what the network makes of it",
+  id: "graphs", of: "graphs", name: "Graph", title: "The graph and what the network makes of it",
   missing: () => ((strata.data.panels.graphs || []).length ? null : "no graph was kept"),
   uncontrolled: () => (strata.data.panels.graphs.every((graph) => graph.columns.some((column) => column.untrained)) ? null : "what the untrained network makes of the nodes, its control, is missing."),
   make(frame) {

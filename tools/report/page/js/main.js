@@ -59,22 +59,25 @@
   }
 
   function panels() {
-    const box = document.getElementById("panels"), contents = document.getElementById("contents"), absent = [];
+    const box = document.getElementById("panels"), contents = document.getElementById("contents"), absent = [], kinds = new Set((config.data || {}).image ? ["images"] : []);
     for (const panel of strata.panels) {
       if (panel === lead) continue;
       let missing = null;
       try { missing = panel.missing(); } catch (error) { missing = "its data could not be read (" + error.message + ")"; }
-      if (missing) { absent.push(panel.title + ": " + missing + "."); continue; }
+      if (missing) { absent.push({panel, text: panel.title + ": " + missing + "."}); continue; }
+      if (panel.of) kinds.add(panel.of);
       const frame = strata.frame(box, panel.id, panel.title), reason = panel.uncontrolled();
       strata.add(contents, "a", {href: "#" + panel.id}, panel.name);
       if (reason) frame.refuse(reason);
       else guarded(frame, panel.make);
     }
-    if (!absent.length) return;
+    // A run on images is not asked where its sounds are.
+    const texts = absent.filter(({panel}) => !panel.of || kinds.has(panel.of)).map(({text}) => text);
+    if (!texts.length) return;
     const frame = strata.frame(box, "absent", "Not in this report");
     frame.claim("This run did not record everything a report can show.");
     const list = strata.add(frame.body, "ul", {class: "lead"});
-    for (const text of absent) strata.add(list, "li", {}, text);
+    for (const text of texts) strata.add(list, "li", {}, text);
   }
 
   strata.sprites.load().then(() => {

@@ -37,7 +37,7 @@ strata.tokens = {
   },
 };
 strata.panels.push({
-  id: "tokens", name: "Text", title: "What the network expects, token by token",
+  id: "tokens", of: "text", name: "Text", title: "What the network expects, token by token",
   missing: () => (((strata.data.panels.tokens || {}).texts || []).length ? null : "no text was read"),
   uncontrolled: () => (strata.data.panels.tokens.texts.every((text) => text.untrained) ? null : "the losses of the untrained network, their control, are missing."),
   make(frame) {

@@ -44,7 +44,7 @@ strata.units = (function () {
   };
 })();
 strata.panels.push({
-  id: "units", name: "Units", title: "What single units do",
+  id: "units", of: "images", name: "Units", title: "What single units do",
   missing: () => (strata.units.layers().length ? null : "the units were not studied"),
   uncontrolled: () => (strata.units.layers().every((layer) => strata.units.of(layer).every((unit) => (unit.random || []).length)) ? null : "the patches drawn at random, their control, are missing."),
   make(frame) {
