@@ -167,6 +167,17 @@ def checked_change(page, change):
     return path, before, after
 
 
+def includes(path, wanted, seen):
+    """Whether a file includes another one of its project, itself or by way of others."""
+    if path == wanted:
+        return True
+    if path in seen or not path.exists():
+        return False
+    seen.add(path)
+    names = re.findall(r'#include "(kernels/[^"]+)"', path.read_text())
+    return any(includes(ROOT / name, wanted, seen) for name in names)
+
+
 def build_changed(target, objects, path, copy, build):
     """Builds a program with the kernels that the changed file `path` concerns taken from `copy`:
     those whose objects are the build's `objects`."""
@@ -175,9 +186,9 @@ def build_changed(target, objects, path, copy, build):
     link, first = steps[-1], []
     for step in steps:
         match = re.search(rf"-o (CMakeFiles/{objects}\.dir/(kernels/\S+\.cu)\.o) -c", step)
-        source = ROOT / match[2] if match else None
-        if not match or source != path and (path.suffix, path.parent) != (".h", source.parent):
+        if not match or not includes(ROOT / match[2], path, set()):
             continue
+        source = ROOT / match[2]
         made = f"{copy}/{source.stem}.o"
         step = re.sub(r"-MD -MT \S+ -MF \S+", "", step)  # the build's own notes stay as they are
         step = step.replace(f"-o {match[1]}", f"-o {made}")
