@@ -59,10 +59,10 @@ Problem check(const Tensor& q, const Tensor& k, const Tensor& v, const Attention
   return p;
 }
 
-// In the compute type, D's elements next to each other; a view is left where it is.
-Tensor readable(const Tensor& x, DType compute) {
+// In the kernel's type, D's elements next to each other; a view is left where it is.
+Tensor readable(const Tensor& x, DType type) {
   NoGrad off;
-  Tensor same = x.dtype() == compute ? x : x.to(compute);
+  Tensor same = x.dtype() == type ? x : x.to(type);
   return same.size(3) <= 1 || same.strides()[3] == 1 ? same : same.contiguous();
 }
 HeadArray head_array(const Tensor& x) {
@@ -74,8 +74,8 @@ struct Operands {
   Tensor q, k, v, mask;
   AttentionShape shape;
   Operands(const Problem& p, const Tensor& q_in, const Tensor& k_in, const Tensor& v_in,
-           const Tensor& mask_in, DType compute)
-      : q(readable(q_in, compute)), k(readable(k_in, compute)), v(readable(v_in, compute)) {
+           const Tensor& mask_in, DType type)
+      : q(readable(q_in, type)), k(readable(k_in, type)), v(readable(v_in, type)) {
     shape.samples = p.samples;
     shape.queries = p.queries;
     shape.keys = p.keys;
@@ -84,14 +84,14 @@ struct Operands {
     shape.size = p.size;
     shape.scale = p.scale;
     shape.causal = p.causal;
-    shape.dtype = compute;
+    shape.dtype = type;
     shape.q = head_array(q);
     shape.k = head_array(k);
     shape.v = head_array(v);
     if (!mask_in.defined()) return;
     NoGrad off;
     bool allowed = mask_in.dtype() == DType::boolean;
-    mask = allowed || mask_in.dtype() == compute ? mask_in : mask_in.to(compute);
+    mask = allowed || mask_in.dtype() == type ? mask_in : mask_in.to(type);
     shape.mask_kind = allowed ? MaskKind::allowed : MaskKind::added;
     shape.mask = mask.raw();
     Dims strides = broadcast_strides(mask.shape(), mask.strides(), p.score_shape());
@@ -106,16 +106,16 @@ Tensor workspace(size_t bytes, Device device) {
 enum SavedIndex { saved_q, saved_k, saved_v, saved_mask, saved_out, saved_log_sum_exp };
 
 Gradients fused_gradient(const Problem& p, const Tensor& g, const Saved& s) {
-  DType compute = s[saved_log_sum_exp].dtype();
-  Operands operands(p, s[saved_q], s[saved_k], s[saved_v], s[saved_mask], compute);
-  Tensor dout = readable(g, compute), out = dense(s[saved_out], compute);
+  DType type = product_type(s[saved_out].dtype(), g.device());
+  Operands operands(p, s[saved_q], s[saved_k], s[saved_v], s[saved_mask], type);
+  Tensor dout = readable(g, type), out = dense(s[saved_out], type);
   Tensor work = workspace(on(g.device(), op, Caller{}, cpu::attention_gradient_workspace,
                              gpu::attention_gradient_workspace, operands.shape),
                           g.device());
   Gradients gradients(4);
   auto wanted = [&](int i, const Dims& shape) -> void* {
     if (!s.needs(i)) return nullptr;
-    return (gradients[static_cast<size_t>(i)] = empty(shape, compute, g.device())).raw();
+    return (gradients[static_cast<size_t>(i)] = empty(shape, type, g.device())).raw();
   };
   AttentionGradientArgs args;
   args.shape = operands.shape;
@@ -204,16 +204,17 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
   if (PlainOps::active()) {
     return attention_mix(attention_pattern(q, k, options, mask, at), v, at);
   }
-  DType dtype = promote(promote(q.dtype(), k.dtype()), v.dtype()), compute = compute_type(dtype);
-  Operands operands(p, q, k, v, mask, compute);
-  Tensor log_sum_exp = empty({p.samples, p.heads, p.queries}, compute, q.device());
-  Tensor wide = empty(q.shape(), compute, q.device());
+  DType dtype = promote(promote(q.dtype(), k.dtype()), v.dtype());
+  DType type = product_type(dtype, q.device());
+  Operands operands(p, q, k, v, mask, type);
+  Tensor log_sum_exp = empty({p.samples, p.heads, p.queries}, compute_type(dtype), q.device());
+  Tensor result = empty(q.shape(), type, q.device());
   Tensor work = workspace(
       on(q.device(), op, at, cpu::attention_workspace, gpu::attention_workspace, operands.shape),
       q.device());
   on(q.device(), op, at, cpu::attention, gpu::attention,
-     AttentionArgs{operands.shape, wide.raw(), log_sum_exp.raw(), work.raw()});
-  Tensor out = dense(wide, dtype);
+     AttentionArgs{operands.shape, result.raw(), log_sum_exp.raw(), work.raw()});
+  Tensor out = dense(result, dtype);
   return record(out, op, at, {q, k, v, mask}, {q, k, v, mask, out, log_sum_exp},
                 [p](const Tensor& g, const Saved& s) {
                   return grad_enabled() ? composed_gradient(p, g, s) : fused_gradient(p, g, s);

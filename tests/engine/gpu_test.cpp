@@ -162,6 +162,38 @@ TEST(Gpu, SixteenBitProductsRunOnTensorCores) {
   }
 }
 
+TEST(Gpu, SixteenBitAttentionRunsOnTensorCores) {
+  manual_seed(9);
+  for (DType dtype : {DType::bf16, DType::f16}) {
+    std::vector<Tensor> narrow, wide;
+    for (int i = 0; i < 3; ++i) {
+      Tensor x = randn({2, 20, 2, 32}).to(dtype);
+      narrow.push_back(x.to(Device::gpu).clone().set_requires_grad());
+      wide.push_back(x.to(DType::f64).set_requires_grad());
+    }
+    launched.clear();
+    gpu::observe_launches(note_launch);
+    auto attend = [](std::vector<Tensor>& x) {
+      Tensor out = scaled_dot_product_attention(x[0], x[1], x[2], {.causal = true});
+      sum(out * out).backward();
+      return out;
+    };
+    Tensor got = attend(narrow), want = attend(wide);
+    gpu::observe_launches(nullptr);
+    EXPECT_EQ(got.dtype(), dtype);
+    // On the H100 that is pretended, forward and backward.
+    EXPECT_NE(launched.find("flash3_kernel"), launched.npos) << launched;
+    EXPECT_NE(launched.find("flash3_key_gradient_kernel"), launched.npos) << launched;
+    const double u = dtype == DType::bf16 ? 0x1p-8 : 0x1p-11;
+    auto expect_near = [&](const Tensor& a, const Tensor& b) {
+      const auto x = a.to_vector<double>(), y = b.to_vector<double>();
+      for (size_t i = 0; i < x.size(); ++i) ASSERT_NEAR(x[i], y[i], 16 * u) << i;
+    };
+    expect_near(got, want);
+    for (size_t i = 0; i < 3; ++i) expect_near(narrow[i].grad(), wide[i].grad());
+  }
+}
+
 TEST(Gpu, AStepIsCapturedAndReplayed) {
   manual_seed(7);
   Tensor x = randn({8, 6}).to(Device::gpu), w = randn({6, 6}).to(Device::gpu),
