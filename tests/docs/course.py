@@ -25,7 +25,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-SECTIONS = ["## Run it", "## What to expect", "## Change something"]
+SECTIONS = ["## Run it", "## What to expect", "## Change"]
 failures = []
 
 
@@ -45,7 +45,7 @@ def kernel_pages():
 
 def check_sections(page):
     text = page.read_text()
-    places = [text.find(f"\n{section}\n") for section in SECTIONS]
+    places = [text.find(f"\n{section}") for section in SECTIONS]
     if -1 in places or places != sorted(places):
         fail(page, f"it must have the sections {', '.join(SECTIONS)}, in this order")
 
@@ -76,7 +76,9 @@ def check_pages():
     for folder in sorted({page.parent for page in pages}):
         check_rungs(folder, pages)
     links = [f"../{page.relative_to(ROOT)}" for page in pages]
-    links += [f"experiments/{page.name}" for page in ROOT.glob("docs/experiments/e[0-9][0-9].md")]
+    for page in ROOT.glob("docs/experiments/e[0-9][0-9].md"):
+        check_sections(page)
+        links.append(f"experiments/{page.name}")
     for link in links:
         if f"]({link})" not in course.read_text():
             fail(course, f"it does not lead to {link}")
