@@ -28,6 +28,12 @@ TEST(FilmSteps, AreMonitoredStepsFromTheFirstToTheLast) {
     EXPECT_EQ(steps.back(), last);
     EXPECT_EQ(steps.size(), std::min<size_t>(12, all.size()));
     EXPECT_TRUE(std::includes(all.begin(), all.end(), steps.begin(), steps.end()));
+    for (int64_t frames : {2, 5}) {
+      auto few = film_steps(last, frames);
+      EXPECT_EQ(few.size(), std::min(static_cast<size_t>(frames), all.size()));
+      EXPECT_EQ(few.front(), 0);
+      EXPECT_EQ(few.back(), last);
+    }
     EXPECT_EQ(std::adjacent_find(steps.begin(), steps.end(), std::greater_equal<>()), steps.end());
   }
 }

@@ -92,7 +92,7 @@ Json layer_maps(const Study& study, const Monitor& monitor, const Tensor& images
   std::map<std::string, Film> films;
   auto model = study.untrained();
   model->eval();
-  auto steps = film_steps(study.total_steps());
+  auto steps = study.film();
   for (int64_t step : steps) {
     monitor.restore(*model, step);
     for (auto& [layer, x] : layer_features(*model, study, images)) {

@@ -94,7 +94,7 @@ void add_frames(const Study& study, const Monitor& monitor, const Batch& data,
                 std::map<std::string, LayerPart>& parts) {
   auto model = study.untrained();
   model->eval();
-  for (int64_t step : film_steps(study.total_steps())) {
+  for (int64_t step : study.film()) {
     monitor.restore(*model, step);
     auto views = look(*model, study.layers, data.images);
     for (auto& [layer, part] : parts) {

@@ -176,6 +176,11 @@ int64_t Study::steps_per_epoch() const {
   return std::max<int64_t>(1, train->size() / options.batch);
 }
 int64_t Study::total_steps() const { return recipe.epochs * steps_per_epoch(); }
+std::vector<int64_t> Study::film() const {
+  constexpr int64_t most_bytes = int64_t{2} << 30;
+  int64_t each = std::max<int64_t>(1, 4 * model->parameter_count());
+  return film_steps(total_steps(), std::clamp<int64_t>(most_bytes / each, 2, 12));
+}
 std::unique_ptr<Model> Study::untrained() const { return new_model(options, *train); }
 
 Study prepare(const Options& given) {

@@ -83,7 +83,7 @@ Outcome run(const Options& options) {
   MonitorOptions watch;
   watch.probe_train = options.probe_images * 2 / 3;
   watch.probe_validation = options.probe_images - watch.probe_train;
-  watch.film = film_steps(study.total_steps());
+  watch.film = study.film();
   Monitor monitor(*study.validation, study.layers, watch, study.file("monitor"));
   TrainingTime time = train(study, monitor);
   double test_accuracy = accuracy(*study.model, *study.test);

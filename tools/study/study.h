@@ -56,6 +56,9 @@ struct Study {
   std::filesystem::path file(const char* name) const { return options.out / name; }
   int64_t steps_per_epoch() const;
   int64_t total_steps() const;
+  // The monitored steps whose weights are kept for the film of the panels: a dozen, fewer where
+  // that would be more than 2 GiB on disk.
+  std::vector<int64_t> film() const;
   // A network of the same architecture and initial weights, never trained: the control.
   std::unique_ptr<Model> untrained() const;
 };
