@@ -25,13 +25,12 @@ strata.panels.push({
     if (layers.length) {
       strata.add(frame.body, "h3", {}, "Layers");
       const table = strata.add(strata.add(frame.body, "div", {class: "scroll"}), "table"), head = strata.add(strata.add(table, "thead"), "tr"), body = strata.add(table, "tbody");
-      for (const name of ["layer", "kind", "shape", "sees (pixels)"]) strata.add(head, "th", {scope: "col"}, name);
+      const columns = [["kind", (layer) => layer.kind], ["shape", (layer) => (layer.shape || []).join(" × ")], ["sees (pixels)", (layer) => layer.receptive_field]].filter(([, of]) => layers.some((layer) => of(layer)));
+      for (const name of ["layer"].concat(columns.map(([title]) => title))) strata.add(head, "th", {scope: "col"}, name);
       for (const layer of layers) {
         const row = strata.add(body, "tr");
         strata.add(row, "th", {scope: "row"}, layer.name);
-        strata.add(row, "td", {}, layer.kind || "");
-        strata.add(row, "td", {}, (layer.shape || []).join(" × "));
-        strata.add(row, "td", {}, layer.receptive_field == null ? "" : layer.receptive_field);
+        for (const [, of] of columns) strata.add(row, "td", {}, of(layer) == null ? "" : of(layer));
       }
       const copy = strata.button(frame.body, "Copy table", () => strata.copy([...table.rows].map((row) => [...row.cells].map((cell) => cell.textContent).join("\t")).join("\n"), copy), {class: "quiet", "aria-label": "Copy the table of layers"});
     }

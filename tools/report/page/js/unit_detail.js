@@ -61,7 +61,7 @@ strata.unitDetail = function (box, layer, unit) {
       const g = svg.append("g").attr("transform", `translate(${margin.left},8)`);
       strata.axisX(g, x, 30, "activation", Math.max(3, Math.floor(w / 90)));
       const dots = (list, y, fill, stroke) => g.append("g").selectAll("circle").data(list.filter((patch) => Number.isFinite(patch.activation))).enter().append("circle").attr("cx", (d) => x(d.activation)).attr("cy", y).attr("r", 4.5).style("fill", fill).style("stroke", stroke).style("stroke-width", 1.4).style("fill-opacity", 0.8);
-      dots(now.random, 20, "var(--paper)", "var(--soft)");
+      dots(now.random, 20, "var(--faint)", "var(--paper)");
       dots(now.patches, 8, colour(), "var(--paper)");
       if (unit.optimal && Number.isFinite(unit.optimal.activation)) g.append("path").attr("d", d3.symbol().type(d3.symbolStar).size(130)()).attr("transform", `translate(${x(unit.optimal.activation)},8)`).style("fill", "var(--ink)");
     });
