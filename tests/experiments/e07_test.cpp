@@ -38,7 +38,8 @@ Json good_seed() {
     "grid": {"loss": [1], "r2_noise": 0.9, "r2_batch": 0.5},
     "gap": {"small": 0.55, "same_epochs": 0.45, "same_steps": 0.5, "rate": 0.4, "small_loss": 0.1,
             "same_epochs_loss": 0.9, "same_steps_loss": 0.1, "log2_top": 1, "log2_adaptive": 0.5,
-            "rescaled_top": 9, "rescaled_adaptive": 1.001}})");
+            "log2_top_same_rate": 1, "log2_adaptive_same_rate": 1,
+            "loss_there": [0.019, 0.02, 0.018], "rescaled": {"top": 9, "adaptive": 1.001}}})");
   for (int i = 0; i < 16; ++i) {
     seed["grid"]["log2_noise"].push_back(i);
     seed["grid"]["log2_batch"].push_back(i % 4);
@@ -82,7 +83,8 @@ TEST(Judge, ADifferenceMustHoldOverSeeds) {
 TEST(Judge, AControlThatFailsExcludesNothing) {
   const std::vector<std::function<void(Json&)>> changes = {
       [](Json& s) { s["gap"]["same_steps_loss"] = 1.2; },
-      [](Json& s) { s["gap"]["rescaled_adaptive"] = 1.5; },
+      [](Json& s) { s["gap"]["rescaled"]["adaptive"] = 1.5; },
+      [](Json& s) { s["gap"]["loss_there"][1] = 0.005; },
       [](Json& s) { s["grid"]["test"] = std::vector<double>(16, 0.26); }};
   for (size_t i = 0; i < changes.size(); ++i)
     EXPECT_EQ(judged(changes[i]).verdict, Verdict::not_supported) << i;
