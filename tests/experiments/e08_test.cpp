@@ -65,17 +65,17 @@ Json good_seed() {
                    {"shallow_units", {2, 8}},
                    {"shallow_pieces", {3, 7}},
                    {"parity_wrong", {0, 0}}};
-  const double levels[] = {2, 2, 2, 3}, m[] = {4, 6, 8, 4};
-  for (int i = 0; i < 4; ++i) {
+  const double levels[] = {2, 2, 2, 2, 3}, m[] = {4, 6, 8, 10, 4};
+  for (int i = 0; i < 5; ++i) {
     const double needed = std::pow(m[i], levels[i] + 1);
     const double all = std::pow(m[i], levels[i] == 2 ? 4 : 8);
     Json curve{{"reached", true},     {"parameters", 9000},
                {"train_error", 0.0},  {"count", {needed / 2, needed}},
                {"error", {0.5, 0.1}}, {"sensitivity", {0.6, 0.2}}};
-    seed["tree"].push_back(curve);
+    seed["tree"].push_back({curve, curve});  // two draws of rules
     curve["count"] = {all / 12, all / 3};
     curve["error"] = {0.8, 0.5};
-    seed["flat"].push_back(curve);
+    seed["flat"].push_back({curve, curve});
   }
   return seed;
 }
@@ -98,14 +98,15 @@ TEST(Judge, EachThresholdCounts) {
       {"wrong parities", [](Json& s) { s["exact"]["parity_wrong"][1] = 1; }},
       {"slope of the tree off 1",
        [](Json& s) {
-         s["tree"][0]["count"] = {200, 400};
+         s["tree"][0][0]["count"] = {2000, 4000};
        }},
       {"slope of fully connected off 1",
        [](Json& s) {
-         s["flat"][2]["count"] = {100, 200};
+         s["flat"][2][1]["count"] = {1, 2};
        }},
       {"synonyms and error", [](Json& s) {
-         for (Json& c : s["tree"]) c["sensitivity"] = {0.2, 0.6};
+         for (Json& draws : s["tree"])
+           for (Json& c : draws) c["sensitivity"] = {0.2, 0.6};
        }}};
   for (const auto& [name, change] : changes) {
     const Result r = judged(change);
@@ -117,11 +118,11 @@ TEST(Judge, EachThresholdCounts) {
 
 TEST(Judge, AControlThatFailsExcludesNothing) {
   const std::vector<std::function<void(Json&)>> changes = {
-      [](Json& s) { s["flat"][1]["train_error"] = 0.2; },
-      [](Json& s) { s["flat"][1]["parameters"] = 20000; },
+      [](Json& s) { s["flat"][1][1]["train_error"] = 0.2; },
+      [](Json& s) { s["flat"][1][0]["parameters"] = 20000; },
       [](Json& s) {
-        s["tree"][0]["reached"] = false;
-        s["tree"][1]["reached"] = false;
+        for (Json& c : s["tree"][0]) c["reached"] = false;
+        s["tree"][1][0]["reached"] = false;
       }};
   for (size_t i = 0; i < changes.size(); ++i)
     EXPECT_EQ(judged(changes[i]).verdict, Verdict::not_supported) << i;
