@@ -3,9 +3,9 @@
 namespace strata::experiments {
 
 std::vector<Experiment> list() {
-  return {hierarchy(),         emergence(),           transferability(), similarity(),
-          implicit_bias(),     batch_noise(),         depth_width(),     distributed_codes(),
-          attribution_truth(), transfer_saves_data(), embeddings()};
+  return {hierarchy(),         emergence(),         transferability(),     similarity(),
+          monitoring(),        implicit_bias(),     batch_noise(),         depth_width(),
+          distributed_codes(), attribution_truth(), transfer_saves_data(), embeddings()};
 }
 
 }  // namespace strata::experiments
