@@ -413,6 +413,7 @@ class ReportTest(unittest.TestCase):
         for part in self.browser.find_elements(By.CSS_SELECTOR, "#units .pair > div, #units .unit > div:first-child"):
             self.assertRegex(part.text, "Not drawn: .* control, is missing")
             self.assertEqual(part.find_elements(By.CSS_SELECTOR, "svg[role=img], canvas"), [])
+        self.assertEqual(self.browser.find_elements(By.CSS_SELECTOR, "#units canvas[aria-label='optimal stimulus']"), [])
         self.quiet()
 
     def test_hostile_labels_stay_text(self):

@@ -2,11 +2,11 @@
 "use strict";
 // Fills the box and returns what is called when the slider has moved.
 strata.unitDetail = function (box, layer, unit) {
-  const U = strata.units, D = strata.data, colour = () => strata.layerColour(layer);
+  const U = strata.units, D = strata.data, optimal = U.optimal(unit), colour = () => strata.layerColour(layer);
   const top = strata.add(box, "div", {class: "unit"}), left = strata.add(top, "div"), right = strata.add(top, "div");
   optimum();
   const best = row("Patches that excite it most"), random = row("Patches drawn at random (control)", "margin-top:1rem");
-  strata.key(strata.add(right, "div", {style: "margin-top:1rem"}), [{text: "most exciting", dot: true, colour: colour()}, {text: "random", dot: true, colour: "var(--faint)"}].concat(unit.optimal ? [{text: "optimal stimulus", star: true}] : []));
+  strata.key(strata.add(right, "div", {style: "margin-top:1rem"}), [{text: "most exciting", dot: true, colour: colour()}, {text: "random", dot: true, colour: "var(--faint)"}].concat(optimal ? [{text: "optimal stimulus", star: true}] : []));
   const strip = activations(strata.add(right, "div"));
   const below = strata.add(box, "div", {class: "pair", style: "margin-top:1.5rem"});
   concept(strata.add(below, "div"));
@@ -22,10 +22,10 @@ strata.unitDetail = function (box, layer, unit) {
   }
   function optimum() {
     strata.add(left, "h3", {}, "Optimal stimulus");
-    if (!unit.optimal || !Number.isFinite(unit.optimal.percentile)) return void strata.add(left, "p", {class: "lead"}, unit.optimal ? "Not drawn: the share of real patches that it exceeds, its control, is missing." : "none was made for this unit");
+    if (!optimal) return void strata.add(left, "p", {class: "lead"}, unit.optimal ? "Not drawn: the share of real patches that it exceeds, its control, is missing." : "none was made for this unit");
     const figure = strata.add(left, "figure", {class: "shot"});
-    strata.sprites.tile(figure, unit.optimal.sprite, unit.optimal.tile, 176, `Optimal stimulus of unit ${unit.unit} of ${layer}`);
-    strata.add(figure, "figcaption", {}, `activation ${strata.number(unit.optimal.activation)}, above ${strata.number(unit.optimal.percentile)}% of real patches` + (unit.optimal.start ? `; climbed from ${unit.optimal.start}` : ""));
+    strata.sprites.tile(figure, optimal.sprite, optimal.tile, 176, `Optimal stimulus of unit ${unit.unit} of ${layer}`);
+    strata.add(figure, "figcaption", {}, `activation ${strata.number(optimal.activation)}, above ${strata.number(optimal.percentile)}% of real patches` + (optimal.start ? `; climbed from ${optimal.start}` : ""));
   }
   // A row of patches whose pictures and numbers can change.
   function row(title, style) {
@@ -53,7 +53,7 @@ strata.unitDetail = function (box, layer, unit) {
   // All activations on one axis, which is the same at every step: where the best patches and the optimum stand among patches drawn at random.
   function activations(parent) {
     const every = (unit.frames || []).map((frame) => frame.activations.concat(frame.random));
-    const values = d3.merge(every.concat([unit.random.concat(unit.patches || []).map((patch) => patch.activation), unit.optimal ? [unit.optimal.activation] : []])).filter(Number.isFinite);
+    const values = d3.merge(every.concat([unit.random.concat(unit.patches || []).map((patch) => patch.activation), optimal ? [optimal.activation] : []])).filter(Number.isFinite);
     return strata.chart(parent, "Activations of the patches, the random patches and the optimal stimulus on one axis", (svg, width) => {
       const margin = {left: 8, right: 16}, w = width - margin.left - margin.right, now = U.at(unit, strata.state.step);
       const x = d3.scaleLinear().domain(d3.extent(values.concat(0))).nice().range([0, w]);
@@ -63,7 +63,7 @@ strata.unitDetail = function (box, layer, unit) {
       const dots = (list, y, fill, stroke) => g.append("g").selectAll("circle").data(list.filter((patch) => Number.isFinite(patch.activation))).enter().append("circle").attr("cx", (d) => x(d.activation)).attr("cy", y).attr("r", 4.5).style("fill", fill).style("stroke", stroke).style("stroke-width", 1.4).style("fill-opacity", 0.8);
       dots(now.random, 20, "var(--faint)", "var(--paper)");
       dots(now.patches, 8, colour(), "var(--paper)");
-      if (unit.optimal && Number.isFinite(unit.optimal.activation)) g.append("path").attr("d", d3.symbol().type(d3.symbolStar).size(130)()).attr("transform", `translate(${x(unit.optimal.activation)},8)`).style("fill", "var(--ink)");
+      if (optimal && Number.isFinite(optimal.activation)) g.append("path").attr("d", d3.symbol().type(d3.symbolStar).size(130)()).attr("transform", `translate(${x(optimal.activation)},8)`).style("fill", "var(--ink)");
     });
   }
   function concept(parent) {

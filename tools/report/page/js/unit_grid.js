@@ -30,10 +30,10 @@ strata.unitGrid = function (frame, layer, current, choose) {
   const rank = {unit: (unit) => unit.unit, iou: (unit) => -(U.concept(unit) ? U.concept(unit).best[0].iou : -1), lost: (unit) => -loss(unit), share: (unit) => -(preferred(unit) || {share: 0}).share};
 
   function card(unit) {
-    const concept = U.concept(unit), common = preferred(unit), now = U.at(unit, strata.state.step).patches, room = unit.optimal ? 2 : 3;
+    const concept = U.concept(unit), common = preferred(unit), now = U.at(unit, strata.state.step).patches, optimal = U.optimal(unit), room = optimal ? 2 : 3;
     const button = strata.button(box, "", () => choose(unit), {class: "card", "aria-pressed": unit === current(), "aria-label": `Unit ${unit.unit} of ${layer()}` + (concept && concept.detects ? `, detects ${concept.best[0].name}` : "")});
     const row = strata.add(button, "span", {class: "row"});
-    if (unit.optimal) strata.sprites.tile(row, unit.optimal.sprite, unit.optimal.tile, 52, "optimal stimulus");
+    if (optimal) strata.sprites.tile(row, optimal.sprite, optimal.tile, 52, "optimal stimulus");
     const tiles = now.slice(0, room).map((patch) => strata.sprites.tile(row, patch.sprite, patch.tile, 52, "exciting patch"));
     const words = strata.add(button, "span", {class: "what"});
     strata.add(words, "b", {}, `unit ${unit.unit}`);

@@ -38,7 +38,9 @@ strata.units = (function () {
   }
   return {
     layers: () => entries.map((e) => e.layer), entry, of, value, at, share, common, ablation,
+    // What may be shown, with its control; else null.
     concept: (unit) => (unit.concept && unit.concept.best.length && Number.isFinite(unit.concept.chance) ? unit.concept : null),
+    optimal: (unit) => (unit.optimal && Number.isFinite(unit.optimal.percentile) ? unit.optimal : null),
     // Factor values of a patch in words.
     describe: (patch) => D.factors.filter((factor) => value(patch, factor.name) != null).map((factor) => `${factor.title}: ${D.value(factor.name, value(patch, factor.name))}`).join("\n"),
   };
