@@ -98,6 +98,35 @@ Json read_probes(const std::filesystem::path& file, const std::string& control) 
   return out;
 }
 
+TrainingOptions training_of(const Context& context, const Sizes& sizes) {
+  TrainingOptions options;
+  const int64_t per_epoch = sizes.images / sizes.batch;
+  options.steps = context.lie == Lie::untrained ? 0 : sizes.epochs * per_epoch;
+  options.batch = sizes.batch;
+  options.learning_rate = 3e-3;
+  options.seed = context.seed;
+  options.device = context.device;
+  for (int64_t step = 0; step <= options.steps; step += look_every * per_epoch)
+    options.watched.push_back(step);
+  return options;
+}
+
+// What the last features say at the end of training.
+void add_readings(const Images& own, const Images& held_out, Model& model, Json& numbers) {
+  // The careless probe: fitted to and scored on the network's own images and labels.
+  const Tensor x = penultimate_features(model, own.batch.images);
+  const std::vector<int64_t> labels = own.batch.labels.to_vector<int64_t>();
+  const auto careless = introspect::fit_logistic(x, {{classes, labels}}).front();
+  numbers["probe_on_training"] =
+      introspect::accuracy(matmul(x, careless.weight) + careless.bias, labels);
+  // What the class of an image costs, in bits, for a reader who learns it from these features.
+  numbers["code_bits"] =
+      introspect::code_length(penultimate_features(model, held_out.batch.images),
+                              {classes, held_out.batch.labels.to_vector<int64_t>()})
+          .bits /
+      static_cast<double>(held_out.count());
+}
+
 struct Watched {
   std::unique_ptr<ConvNet> model;
   Json numbers;
@@ -126,15 +155,8 @@ Watched watched_training(const Context& context, const Sizes& sizes, double shar
   Watched w{std::make_unique<ConvNet>(
                 ConvNetOptions{.classes = classes, .widths = sizes.widths, .halve = {1, 2, 4}}),
             {}};
-  TrainingOptions options;
+  TrainingOptions options = training_of(context, sizes);
   const int64_t per_epoch = sizes.images / sizes.batch;
-  options.steps = context.lie == Lie::untrained ? 0 : sizes.epochs * per_epoch;
-  options.batch = sizes.batch;
-  options.learning_rate = 3e-3;
-  options.seed = context.seed;
-  options.device = context.device;
-  for (int64_t step = 0; step <= options.steps; step += look_every * per_epoch)
-    options.watched.push_back(step);
   const std::vector<int64_t> labels = images.batch.labels.to_vector<int64_t>();
   double monitoring = 0, looking = 0;
   options.watch = [&](int64_t step) {
@@ -162,19 +184,7 @@ Watched watched_training(const Context& context, const Sizes& sizes, double shar
   monitor.observe_shuffled(*w.model, options.steps, log);
   w.numbers["shuffled"] = read_probes(folder / "metrics.jsonl", "shuffled");
   std::filesystem::remove_all(folder);
-
-  const Tensor x = penultimate_features(*w.model, images.batch.images);
-  // The careless probe: fitted to and scored on the network's own images and labels.
-  const auto careless = introspect::fit_logistic(x, {{classes, labels}}).front();
-  w.numbers["probe_on_training"] =
-      introspect::accuracy(matmul(x, careless.weight) + careless.bias, labels);
-  // What the class of an image costs, in bits, for a reader who learns it from these features.
-  const Images held = all_of(held_out);
-  w.numbers["code_bits"] =
-      introspect::code_length(penultimate_features(*w.model, held.batch.images),
-                              {classes, held.batch.labels.to_vector<int64_t>()})
-          .bits /
-      static_cast<double>(held.count());
+  add_readings(images, all_of(held_out), *w.model, w.numbers);
   return w;
 }
 
@@ -189,7 +199,7 @@ const std::vector<ShiftInfo> shifts = {{terrace::Shift::noise, "noise"},
                                        {terrace::Shift::hue, "hue"},
                                        {terrace::Shift::texture, "texture"}};
 
-// Scores of the last features under shifts, by severity: medians over batches, areas, alarms; with
+// Scores of the last features under shifts, by severity: means over batches, areas, alarms; with
 // the accuracy and the confidence that go with them.
 Json drift(const Context& context, const Sizes& sizes, ConvNet& model) {
   NoGrad off;
