@@ -95,6 +95,22 @@ TEST(HardMargin, OfThreePoints) {
                "no direction separates the 2 points");
 }
 
+TEST(HardMargin, SlowestPull) {
+  // Support vectors (1, 1) and (1, -1) with a = 1/2 each: sum a z z' = 1, eigenvalues 1 and 1.
+  const Tensor direction = from_vector<double>({1, 0}, {2});
+  auto pull = [&](double further) {
+    return slowest_pull(from_vector<double>({1, 1, 1, -1, further, 2}, {3, 2}), direction);
+  };
+  EXPECT_NEAR(pull(5), 1, 1e-12);
+  EXPECT_NEAR(pull(1.25), 0.25, 1e-12);  // a point 1.25 times the margin away
+  // Support vectors (1, 2) and (1, -1/2), a = 1/5 and 4/5: eigenvalues 1 and 1.
+  const Tensor z = from_vector<double>({1, 2, 1, -0.5}, {2, 2});
+  EXPECT_NEAR(slowest_pull(z, direction), 1, 1e-12);
+  // (1, 1) and (1, -1/100): diagonal(1, 1/100), for 1/101 + 100/101 / 10^4 = 1/100.
+  const Tensor lopsided = from_vector<double>({1, 1, 1, -0.01}, {2, 2});
+  EXPECT_NEAR(slowest_pull(lopsided, direction), 0.01, 1e-12);
+}
+
 TEST(HardMargin, AnglesFallAsOneOverLogT) {
   // Support vectors of unequal number per side: the limit is approached from outside.
   const Tensor z = from_vector<double>({1, 1, 1, 1, 1, 1, 1, -1}, {4, 2});
@@ -122,7 +138,7 @@ TEST(Completion, ASmallStartGivesALowRank) {
 
 Json good_seed() {
   return Json::parse(R"({
-    "margin": {"log_time": [50, 100], "angle": [0.1, 0.05], "slope": -1.02, "r2": 0.99},
+    "margin": {"draws": 2, "log_time": [50, 100], "angle": [0.1, 0.05], "slope": -1.02, "r2": 0.99},
     "least_squares": {"from_zero": 1e-11, "from_start": 1e-11, "adam": 0.3},
     "diagonal": {"l1": [1.004, 1.043, 1.395, 1.998], "l1_predicted": [1.004, 1.043, 1.395, 1.998],
                  "to_l2": [1.4, 1.2, 0.6, 0.003], "to_limit": [0.004, 0.002, 0.002, 0.001],

@@ -156,6 +156,27 @@ Tensor hard_margin(const Tensor& z) {
   return w / length(w);
 }
 
+double slowest_pull(const Tensor& z, const Tensor& direction) {
+  const Tensor along = matmul(z, direction);
+  const std::vector<double> distance = (along / min(along)).to_vector<double>();
+  double pull = HUGE_VAL;
+  std::vector<int64_t> at_margin;
+  for (size_t i = 0; i < distance.size(); ++i) {
+    if (distance[i] > 1 + 1e-7)
+      pull = std::min(pull, distance[i] - 1);
+    else
+      at_margin.push_back(static_cast<int64_t>(i));
+  }
+  const auto k = static_cast<int64_t>(at_margin.size());
+  const Tensor support = index_select(z, 0, from_vector(at_margin, {k}));
+  const Tensor gram = matmul(support, transposed(support));
+  // Gram a = 1, and sum a z z' has the eigenvalues of sqrt(a) Gram sqrt(a).
+  const Tensor root = sqrt(matmul(introspect::inverse_positive(gram), ones({k}, f64)));
+  const Tensor settling = gram * root * root.unsqueeze(1);
+  for (double value : introspect::symmetric_eigenvalues(settling)) pull = std::min(pull, value);
+  return pull;
+}
+
 AngleCurve margin_angles(const Tensor& z, const Tensor& direction, int64_t steps) {
   Tensor w = zeros({z.size(1)}, f64).set_requires_grad();
   const double largest = max(sum(square(z), {1})).item();

@@ -48,6 +48,12 @@ Tensor separable_points(int64_t n, int64_t d, double gap, Generator& generator);
 // The unit vector of largest margin min_i z_i w, by coordinate ascent on the dual. Rows that no
 // direction separates are an error.
 Tensor hard_margin(const Tensor& z);
+// How soon the angle to `direction`, the hard margin's, follows its law of 1 / log t: all else
+// falls as t^-p, and this is the smallest p. A point beyond the margin pulls with p = its distance
+// over the margin, less 1; the support vectors settle among themselves with p the smallest
+// eigenvalue of sum a z z', where w = sum a z is `direction` scaled to margin 1 (the flow of Soudry
+// et al. 2018, linear around its end).
+double slowest_pull(const Tensor& z, const Tensor& direction);
 // The angle of w to `direction` along gradient descent from 0 on mean log(1 + exp(-z w)). Steps
 // grow as 1 / loss, which the curvature allows (it falls with the loss), so that `time`, the sum of
 // the steps, passes e^60 within thousands of them: gradient flow, in time that plain descent with a
