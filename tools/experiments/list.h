@@ -19,6 +19,7 @@ Experiment diminishing_depth();
 Experiment transfer_saves_data();
 Experiment distributed_codes();
 Experiment attribution_truth();
+Experiment language_pipeline();
 Experiment embeddings();
 
 std::vector<Experiment> list();
