@@ -10,7 +10,9 @@
 #include "tools/commands/commands.h"
 #include "tools/inspect/compare.h"
 #include "tools/inspect/embedding.h"
+#include "tools/inspect/embedding_page.h"
 #include "tools/inspect/output.h"
+#include "tools/report/report.h"
 #include "tools/report/run_files.h"
 
 namespace strata::commands {
@@ -22,8 +24,8 @@ namespace fs = std::filesystem;
 struct EmbedOptions {
   inspect::Source source;
   inspect::EmbedOptions embed;
-  std::string metric = "cosine";
-  fs::path out;
+  std::string metric = "cosine", map = "t-sne";
+  fs::path out, page;
 };
 
 introspect::Metric metric_of(const std::string& name) {
@@ -34,6 +36,17 @@ introspect::Metric metric_of(const std::string& name) {
 
 // Beside the index: where its vectors came from, so that a picture can be embedded alike.
 fs::path origin_of(const fs::path& index) { return index.string() + ".json"; }
+
+// The same vectors as a map to look at.
+void write_map(const inspect::Subject& subject, const EmbedOptions& o) {
+  std::string command =
+      fmt::format("strata embed {} --layer {} --split {} --metric {} --map {}",
+                  o.source.checkpoint.string(), o.embed.layer, o.embed.split, o.metric, o.map);
+  if (o.embed.count > 0) command += fmt::format(" --count {}", o.embed.count);
+  command += fmt::format(" --out {} --page {}", o.out.string(), o.page.string());
+  report::write_page(o.page, inspect::embedding_page(subject, {o.embed, o.map, command}));
+  fmt::print("{}\n", o.page.string());
+}
 
 int embed(EmbedOptions o) {
   o.embed.index.metric = metric_of(o.metric);
@@ -48,6 +61,7 @@ int embed(EmbedOptions o) {
   io::write_file(origin_of(o.out).string(), origin.dump(2) + "\n");
   fmt::print("{} vectors of {} numbers ({} of {}, {}): {}\n", index.size(), index.dimensions(),
              o.embed.layer, subject.name, o.metric, o.out.string());
+  if (!o.page.empty()) write_map(subject, o);
   return 0;
 }
 
@@ -154,6 +168,10 @@ void add_embed(CLI::App& app, Command& run) {
       ->check(CLI::IsMember({"cosine", "euclidean", "inner-product"}));
   command->add_flag("--graph", o->embed.index.graph, "Index by HNSW, for many items");
   command->add_option("-o,--out", o->out, "File of the index")->required();
+  command->add_option("--page", o->page, "HTML page to write: a map of the items to look at");
+  command->add_option("--map", o->map, "How the page's map is made: pca takes no time")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"t-sne", "pca"}));
   command->callback([o, &run] { run = [o] { return embed(*o); }; });
 }
 

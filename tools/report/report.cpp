@@ -118,6 +118,10 @@ std::string render_page(const json& data, Caller at) {
   return fill_template(page_file("index.html"), data, at);
 }
 
+void write_page(const std::filesystem::path& file, const json& data, Caller at) {
+  write_aside(file, render_page(data, at), at);
+}
+
 std::filesystem::path write_report(const std::filesystem::path& run, const json& panels,
                                    Caller at) {
   const std::filesystem::path metrics = run / "metrics.jsonl";
@@ -128,7 +132,7 @@ std::filesystem::path write_report(const std::filesystem::path& run, const json&
   data["metrics"] = read_metrics(lines, metrics.string(), at);
   data["panels"] = panels;
   const std::filesystem::path page = run / "report.html";
-  write_aside(page, render_page(data, at), at);
+  write_page(page, data, at);
   return page;
 }
 

@@ -22,6 +22,10 @@ namespace strata::report {
 // and is shown as text.
 std::string render_page(const nlohmann::json& data, Caller at = Caller::here());
 
+// Writes such a page aside and renames it.
+void write_page(const std::filesystem::path& file, const nlohmann::json& data,
+                Caller at = Caller::here());
+
 // Reads the run and writes run/report.html. Returns its path. Throws Error when a file cannot be
 // read or written, or the data breaks the contract; an older report.html then stays as it was.
 std::filesystem::path write_report(const std::filesystem::path& run, Caller at = Caller::here());

@@ -102,6 +102,24 @@ class Digits : public AudioTask {
     return {by_speaker_};
   }
 
+ protected:
+  // Each digit once.
+  std::vector<HeardSound> heard() override {
+    const SpokenDigits held_out(options_.data, Split::test);
+    std::vector<HeardSound> sounds;
+    for (int64_t digit = 0; digit < SpokenDigits::digits; ++digit) {
+      int64_t i = 0;
+      while (i < held_out.size() && held_out[i].digit != digit) ++i;
+      if (i == held_out.size()) continue;
+      sounds.push_back(
+          {in_the_middle(held_out, i, i + 1).select(0, 0).contiguous(), std::to_string(digit)});
+    }
+    return sounds;
+  }
+  std::string answer(const Tensor& logits) const override {
+    return std::to_string(static_cast<int64_t>(argmax(logits, 1).item()));
+  }
+
  private:
   static constexpr int64_t batch = 32, length = SpokenDigits::rate;  // a second
 
@@ -162,6 +180,27 @@ class DigitSequences : public AudioTask {
   std::vector<std::string> finish(const std::filesystem::path& out) override {
     AudioTask::finish(out);
     return {example_};
+  }
+
+ protected:
+  std::vector<HeardSound> heard() override {
+    const SpokenDigits held_out(options_.data, Split::test);
+    const Spoken spoken = sequences(held_out, 0, 0, no_changes);
+    std::vector<HeardSound> sounds;
+    for (int64_t n = 0; n < 8; ++n)
+      sounds.push_back({spoken.waves.select(0, n).contiguous(),
+                        digits_of(spoken.labels[static_cast<size_t>(n)])});
+    return sounds;
+  }
+  std::string answer(const Tensor& logits) const override {
+    return digits_of(ctc_greedy(log_softmax(logits).select(0, 0)).labels);
+  }
+  // The sum of the largest logits of the steps that are no blank; of all steps where all are.
+  Tensor answer_score(const Tensor& logits) const override {
+    const Tensor blank = equal(argmax(logits, 2), scalar(0, DType::i64));
+    const Tensor largest = max(logits, {2});
+    if (all(blank).item() != 0) return sum(largest, {1});
+    return sum(where(blank, zeros_like(largest), largest), {1});
   }
 
  private:

@@ -15,6 +15,7 @@ class AudioFeatures {
   // [N, T] -> (log mel - mean) / deviation, [N, frames, mels]; not recorded.
   Tensor operator()(const Tensor& waves);
   int64_t mels() const { return log_mel_.options().mels; }
+  const LogMelOptions& options() const { return log_mel_.options(); }
   // Everything needed to compute the same features elsewhere.
   nlohmann::json description() const;
 

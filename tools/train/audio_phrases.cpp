@@ -18,7 +18,6 @@ class Phrases : public AudioTask {
   }
 
   std::vector<Score> evaluate(bool final) override {
-    constexpr uint64_t validation_first = uint64_t{1} << 40, test_first = uint64_t{1} << 41;
     constexpr int64_t count = 256;
     int64_t right = 0;
     for (int64_t first = 0; first < count; first += batch) {
@@ -39,8 +38,26 @@ class Phrases : public AudioTask {
     return {score};
   }
 
+ protected:
+  std::vector<HeardSound> heard() override {
+    const TerraceAudio::Batch phrases = part(12, test_first);
+    std::vector<HeardSound> sounds;
+    for (int64_t i = 0; i < phrases.waves.size(0); ++i)
+      sounds.push_back({phrases.waves.select(0, i).contiguous(),
+                        value_name(static_cast<int64_t>(phrases.labels.select(0, i).item()))});
+    return sounds;
+  }
+  std::string answer(const Tensor& logits) const override {
+    return value_name(static_cast<int64_t>(argmax(logits, 1).item()));
+  }
+
  private:
   static constexpr int64_t batch = 32;
+  static constexpr uint64_t validation_first = uint64_t{1} << 40, test_first = uint64_t{1} << 41;
+
+  std::string value_name(int64_t value) const {
+    return terrace_audio::row_of(phrase_options_.label).value_names.at(static_cast<size_t>(value));
+  }
 
   Phrases(const TaskOptions& o, const TerraceAudioOptions& phrases)
       : AudioTask(o, "conformer-s",

@@ -2,6 +2,7 @@
 
 #include "engine/data/augment_audio.h"
 #include "engine/io/atomic_file.h"
+#include "engine/ops.h"
 #include "models/registry.h"
 
 namespace strata::train {
@@ -26,6 +27,21 @@ std::vector<std::string> AudioTask::finish(const std::filesystem::path& out) {
   io::write_file((out / "features.json").string(), features_.description().dump(2) + "\n");
   return {};
 }
+
+json AudioTask::panels(const Untrained& untrained) {
+  const std::vector<HeardSound> sounds = heard();
+  if (sounds.empty()) return json::object();
+  const AudioView view{.sounds = sounds,
+                       .rate = static_cast<int64_t>(features_.options().rate),
+                       .frequencies = band_frequencies(features_.options()),
+                       .features = [this](const Tensor& waves) { return features_(waves); },
+                       .answer = [this](const Tensor& logits) { return answer(logits); },
+                       .score = [this](const Tensor& logits) { return answer_score(logits); },
+                       .device = options_.device};
+  return audio_panels(view, *model_, untrained());
+}
+
+Tensor AudioTask::answer_score(const Tensor& logits) const { return max(logits, {1}); }
 
 Tensor AudioTask::logits(const Tensor& waves) {
   return (*model_)(features_(waves).to(options_.device));

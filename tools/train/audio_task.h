@@ -3,6 +3,7 @@
 
 #include "tools/train/audio_features.h"
 #include "tools/train/task.h"
+#include "tools/train/view_audio.h"
 
 namespace strata::train {
 
@@ -21,8 +22,16 @@ class AudioTask : public Task {
   double clip_norm() const override { return 1; }
   // Writes features.json: how to compute what the network takes.
   std::vector<std::string> finish(const std::filesystem::path& out) override;
+  // Held-out sounds, as heard() gives them.
+  nlohmann::json panels(const Untrained& untrained) override;
 
  protected:
+  // A few sounds for the report; none: no panel.
+  virtual std::vector<HeardSound> heard() { return {}; }
+  // Logits of one sound, [1, classes] or [1, steps, classes], in words, and the number [1] that
+  // this answer stands on: of a pooled network its largest logit.
+  virtual std::string answer(const Tensor& logits) const = 0;
+  virtual Tensor answer_score(const Tensor& logits) const;
   // Logits of sounds [N, T], on the task's device.
   Tensor logits(const Tensor& waves);
   // The same of features masked (SpecAugment) as is the turn of training step `step`.

@@ -11,7 +11,9 @@
 #include "models/graph/graph_sage.h"
 #include "models/graph/neighbour_sampler.h"
 #include "models/registry.h"
+#include "tools/introspect/attribution/target.h"
 #include "tools/train/domains.h"
+#include "tools/train/view_graph.h"
 
 namespace strata::train {
 namespace {
@@ -107,7 +109,40 @@ class CoraTask : public Task {
     return {accuracy, loss};
   }
 
+  // The whole graph, with what each network says of every node.
+  json panels(const Untrained& untrained) override {
+    over_all();
+    Model& twin = untrained();
+    GraphView view{.title = "Cora", .nodes = data_.nodes, .edges = data_.edges};
+    view.columns = {data_column("class", data_.class_names, data_.labels),
+                    data_column("part", {"not used", "trained on", "validation", "test"}, parts()),
+                    predicted_column("prediction", "class", data_.class_names, said_by(*model_),
+                                     said_by(twin))};
+    const auto stages = model_->stages();
+    if (stages.size() > 1) {
+      const std::string& layer = stages[stages.size() - 2];
+      view.columns.push_back(embedding_column(
+          layer,
+          introspect::activation_of([&](const Tensor& x) { return (*model_)(x); }, features_,
+                                    layer),
+          introspect::activation_of([&](const Tensor& x) { return twin(x); }, features_, layer)));
+    }
+    return graph_panels({view});
+  }
+
  private:
+  std::vector<int64_t> said_by(Model& model) const {
+    return argmax(model(features_), 1).to(Device::cpu).to_vector<int64_t>();
+  }
+  std::vector<int64_t> parts() const {
+    std::vector<int64_t> part(static_cast<size_t>(data_.nodes), 0);
+    int64_t number = 0;
+    for (const auto* nodes : {&data_.train, &data_.validation, &data_.test}) {
+      ++number;
+      for (int64_t node : *nodes) part[static_cast<size_t>(node)] = number;
+    }
+    return part;
+  }
   void over_all() { dynamic_cast<GraphModel&>(*model_).set_graph(graph_); }
 
   Tensor index(const std::vector<int64_t>& nodes) const {
@@ -170,12 +205,11 @@ class TerraceGraphTask : public Task {
 
   // Graphs that no step of training can have reached.
   std::vector<Score> evaluate(bool final) override {
-    constexpr uint64_t validation = uint64_t{1} << 40, test = uint64_t{1} << 41;
     double right = 0;
     constexpr int64_t count = 16, size = 64;
     for (int64_t i = 0; i < count; ++i) {
       auto [logits, labels] =
-          read((final ? test : validation) + static_cast<uint64_t>(i * size), size);
+          read((final ? test_first : validation_first) + static_cast<uint64_t>(i * size), size);
       right += accuracy_of(logits, labels) / count;
     }
     Score accuracy = score(final ? "test accuracy" : "validation accuracy", right, "%");
@@ -184,7 +218,68 @@ class TerraceGraphTask : public Task {
     return {accuracy};
   }
 
+  // A few test graphs: what their nodes are, and what the last layer of each network makes of them.
+  json panels(const Untrained& untrained) override {
+    std::vector<GraphView> views;
+    for (uint64_t i = 0; i < 6; ++i) views.push_back(view_of(test_first + i, untrained()));
+    return graph_panels(views);
+  }
+
  private:
+  static constexpr uint64_t validation_first = uint64_t{1} << 40, test_first = uint64_t{1} << 41;
+
+  GraphView view_of(uint64_t number, Model& twin) {
+    const terrace_graph::Example example = data_.example(number);
+    const terrace_graph::GraphBatch batch = terrace_graph::batch_of(data_, number, 1);
+    const std::string layer = last_convolution();
+    auto look = [&](Model& model) {
+      dynamic_cast<Gin&>(model).set_graphs(batch.graph, batch.sizes);
+      int64_t said = 0;
+      Tensor nodes = introspect::activation_of(
+          [&](const Tensor& x) {
+            Tensor logits = model(x);
+            said = static_cast<int64_t>(argmax(logits, 1).item());
+            return logits;
+          },
+          batch.features.to(options_.device), layer);
+      return std::pair{said, nodes};
+    };
+    const auto [after, embedded] = look(*model_);
+    const auto [before, embedded_before] = look(twin);
+    auto in_words = [&](int64_t value) {
+      return fmt::format("{} {}", terrace_graph::name_of(recipe_.target), value);
+    };
+    auto shifted = [](const std::vector<int8_t>& values) {  // -1: none
+      std::vector<int64_t> numbers;
+      for (int8_t value : values) numbers.push_back(value + 1);
+      return numbers;
+    };
+    GraphView view{.title = fmt::format("test graph {}", number - test_first),
+                   .nodes = example.nodes,
+                   .edges = example.edges};
+    view.label = in_words(example.factors[static_cast<size_t>(recipe_.target)]);
+    view.predicted = in_words(after);
+    view.untrained_predicted = in_words(before);
+    view.columns = {
+        embedding_column(layer, embedded, embedded_before),
+        data_column("motif",
+                    {"none", "triangle with a path", "square, leaves at neighbours",
+                     "square, leaves at corners", "triangle with a fork"},
+                    shifted(example.motif)),
+        data_column("position", {"none", "core", "inner", "leaf", "anchor"},
+                    shifted(example.position)),
+        data_column("community", {"none", "0", "1", "2", "3"}, shifted(example.community))};
+    return view;
+  }
+
+  // Of the stages gin1, gin2, ..., readout, ...: the last before the readout.
+  std::string last_convolution() const {
+    std::string last;
+    for (const std::string& stage : model_->stages())
+      if (stage.starts_with("gin")) last = stage;
+    return last;
+  }
+
   std::pair<Tensor, Tensor> read(uint64_t first, int64_t count) {
     const terrace_graph::GraphBatch b = terrace_graph::batch_of(data_, first, count);
     dynamic_cast<Gin&>(*model_).set_graphs(b.graph, b.sizes);

@@ -10,6 +10,7 @@
 #include "tools/train/domains.h"
 #include "tools/train/masked_text.h"
 #include "tools/train/text_split.h"
+#include "tools/train/view_text.h"
 
 namespace strata::train {
 namespace {
@@ -96,8 +97,14 @@ class Shakespeare : public Task {
     return {"sample.txt, which begins:", sample.substr(0, 300)};
   }
 
+  json panels(const Untrained& untrained) override {
+    return text_panels(text_view(text_, std::min<int64_t>(context() + 1, shown), options_.device),
+                       *model_, untrained());
+  }
+
  private:
   static constexpr int64_t windows = 32;  // a step
+  static constexpr int64_t shown = 300;   // characters of a text in the report
 
   int64_t context() const { return model_->options().context; }
 
@@ -201,9 +208,19 @@ class MaskedCharacters : public Task {
     return {"vocabulary.json: token number = place in it + 2; 0 fills up, 1 is a gap"};
   }
 
+  json panels(const Untrained& untrained) override {
+    TextView view = text_view(text_, std::min<int64_t>(context_, shown), options_.device);
+    view.mask = mask_token;
+    view.symbols.insert(view.symbols.begin(), {"(nothing)", "(gap)"});
+    for (auto& tokens : view.texts)
+      for (int64_t& token : tokens) token += characters_first;
+    return text_panels(view, *model_, untrained());
+  }
+
  private:
-  static constexpr int64_t windows = 32;          // a step
-  static constexpr int64_t characters_first = 2;  // after the padding and the mask
+  static constexpr int64_t windows = 32;                          // a step
+  static constexpr int64_t mask_token = 1, characters_first = 2;  // after the padding and the mask
+  static constexpr int64_t shown = 96;  // characters of a text in the report
 
   // Of the gaps in [first, last): percent that the model fills rightly, and that the most frequent
   // character of the training part does. The same gaps in every run.

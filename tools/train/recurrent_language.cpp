@@ -9,6 +9,7 @@
 #include "tools/train/count_model.h"
 #include "tools/train/domains.h"
 #include "tools/train/text_split.h"
+#include "tools/train/view_text.h"
 
 namespace strata::train {
 namespace {
@@ -84,6 +85,10 @@ class RecurrentShakespeare : public Task {
     const std::string sample = text_.vocabulary.decode(concatenate(drawn));
     io::write_file((out / "sample.txt").string(), sample);
     return {"sample.txt, which begins:", sample.substr(0, 300)};
+  }
+
+  json panels(const Untrained& untrained) override {
+    return text_panels(text_view(text_, 300, options_.device), *model_, untrained());
   }
 
  private:

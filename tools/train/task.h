@@ -76,6 +76,15 @@ class Task {
     (void)out;
     return {};
   }
+  // The network as it was before training, made anew when first asked for: the control.
+  using Untrained = std::function<Model&()>;
+  // What the report shows of this task besides its curves: members of report.json
+  // (tools/report/CONTRACT.md), an empty object for nothing. Called once at the end; the model is
+  // in evaluation mode, without gradients.
+  virtual nlohmann::json panels(const Untrained& untrained) {
+    (void)untrained;
+    return nlohmann::json::object();
+  }
 };
 
 struct TaskEntry {

@@ -11,6 +11,7 @@
 #include "models/registry.h"
 #include "tools/train/count_model.h"
 #include "tools/train/domains.h"
+#include "tools/train/view_text.h"
 
 namespace strata::train {
 namespace {
@@ -66,9 +67,23 @@ class TerraceTextTask : public Task {
   std::vector<std::string> finish(const std::filesystem::path&) override {
     return {data_.describe()};
   }
+  json panels(const Untrained& untrained) override {
+    return text_panels(text_view(), *model_, untrained());
+  }
 
  protected:
   static constexpr int64_t passages = 32;  // a step
+
+  // Held-out passages for the report.
+  virtual TextView text_view() const {
+    TextView view{.unit = "word", .symbols = {}, .texts = {}, .device = options_.device};
+    for (const auto& word : terrace_text::words()) view.symbols.emplace_back(word.text);
+    for (uint64_t i = 0; i < 3; ++i) {
+      const std::vector<int> words = data_.stream(first_of_test + i, 1);
+      view.texts.emplace_back(words.begin(), words.end());
+    }
+    return view;
+  }
 
   // Scores of the words at pairs[i].place: [pairs, vocabulary].
   virtual Tensor scores_at_places(const std::vector<MinimalPair>& pairs) = 0;
@@ -261,6 +276,13 @@ class MaskedTask : public TerraceTextTask {
     for (const MinimalPair& pair : pairs) places.push_back(pair.place);
     const Tensor words = words_of(pairs, padding(), terrace_text::mask_word);
     return rows_at((*model_)(words.to(options_.device)), places);
+  }
+
+  TextView text_view() const override {
+    TextView view = TerraceTextTask::text_view();
+    view.mask = terrace_text::mask_word;
+    view.symbols.emplace_back("(nothing)");
+    return view;
   }
 
  private:

@@ -17,6 +17,7 @@
 #include "tools/study/metrics_log.h"
 #include "tools/study/monitor.h"
 #include "tools/study/progress.h"
+#include "tools/train/report_page.h"
 
 namespace strata::train {
 namespace {
@@ -70,8 +71,9 @@ void prepare_folder(const TaskEntry& entry, const TaskOptions& o, const std::str
            wanted.dump());
     return;
   }
-  for (const char* name : {"config.json", "checkpoint.safetensors", "best.safetensors",
-                           "metrics.jsonl", "result.json", "model.safetensors"})
+  for (const char* name :
+       {"config.json", "checkpoint.safetensors", "best.safetensors", "metrics.jsonl", "result.json",
+        "model.safetensors", "report.json", "report.html"})
     std::filesystem::remove(o.out / name);
   std::filesystem::remove_all(events::events_folder(o.out));
   std::filesystem::create_directories(o.out);
@@ -257,6 +259,7 @@ TaskResult run_task(const TaskEntry& entry, const TaskOptions& options, const st
                                                {"seconds", result.seconds},
                                                {"memory_mib", result.memory_mib},
                                                {"scores", to_json(result.scores)}});
+  write_task_report(entry, options, command, *task, result);
   return result;
 }
 

@@ -2,8 +2,8 @@
 //
 // A run folder holds config.json (everything needed to repeat it), metrics.jsonl,
 // events/ (the same and more for TensorBoard), checkpoint.safetensors, best.safetensors where the
-// task keeps the best weights, and at the end result.json (scores, seconds, peak memory) and
-// model.safetensors.
+// task keeps the best weights, and at the end result.json (scores, seconds, peak memory),
+// model.safetensors, and the report: report.json, report.html.
 #pragma once
 
 #include "tools/train/task.h"

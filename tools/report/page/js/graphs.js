@@ -48,9 +48,9 @@ strata.panels.push({
     };
     const few = graphs.every((g) => g.nodes <= 200);
     const begin = () => ({x: [], y: [], edges: []});
-    const plane = strata.plane(main, begin(), {paint: () => paint("data"), hover, choose, radius: few ? 7 : 0, label: "The graph. Arrow keys move from node to node, plus and minus zoom, 0 shows all."});
+    const plane = strata.plane(main, begin(), {paint: () => paint("data"), hover, choose, radius: few ? 7 : 2.4, label: "The graph. Arrow keys move from node to node, plus and minus zoom, 0 shows all."});
     const legend = strata.add(main, "ul", {class: "legend", "aria-label": "Values; choose one to see it alone"});
-    const control = strata.plane(side, begin(), {paint: () => paint("untrained"), hover, choose, radius: few ? 5 : 0, ratio: 0.8, label: "The same graph as the untrained network sees it"});
+    const control = strata.plane(side, begin(), {paint: () => paint("untrained"), hover, choose, radius: few ? 5 : 1.7, ratio: 0.8, label: "The same graph as the untrained network sees it"});
     const detail = strata.add(side, "div", {style: "margin-top:1rem", "aria-live": "polite"});
 
     // Places of the nodes: those of the run, or springs along the edges (d3-force), a little in each frame so that the page stays quick.
@@ -58,12 +58,14 @@ strata.panels.push({
       if (wanted.x) return done(wanted, true);
       const e = strata.unpack(wanted.edges), nodes = d3.range(wanted.nodes).map(() => ({})), links = d3.range(e.length / 2).map((k) => ({source: e[2 * k], target: e[2 * k + 1]}));
       const force = d3.forceSimulation(nodes).force("link", d3.forceLink(links).distance(22).strength(few ? 0.9 : 0.3)).force("apart", d3.forceManyBody().strength(few ? -60 : -14).theta(1.1)).force("x", d3.forceX().strength(few ? 0.02 : 0.05)).force("y", d3.forceY().strength(few ? 0.02 : 0.05)).stop();
+      if (!few) force.alphaDecay(1 - Math.pow(0.001, 1 / 150));  // half the usual steps: two seconds for 3,000 nodes
+      let slices = 0;
       const slice = () => {
         const until = performance.now() + (few ? 200 : 14);
         while (force.alpha() > force.alphaMin() && performance.now() < until) force.tick();
         const over = force.alpha() <= force.alphaMin();
         if (over) { wanted.x = nodes.map((n) => n.x); wanted.y = nodes.map((n) => n.y); }
-        if (over || !strata.still()) done({x: nodes.map((n) => n.x), y: nodes.map((n) => n.y)}, over);
+        if (over || !strata.still() || ++slices % 40 === 1) done({x: nodes.map((n) => n.x), y: nodes.map((n) => n.y)}, over);
         if (!over && graph === wanted) requestAnimationFrame(slice);
       };
       slice();
