@@ -71,8 +71,8 @@
       if (reason) frame.refuse(reason);
       else guarded(frame, panel.make);
     }
-    // A run on images is not asked where its sounds are.
-    const texts = absent.filter(({panel}) => !panel.of || kinds.has(panel.of)).map(({text}) => text);
+    // A run on images is not asked where its sounds are, nor one that names its own picture where a study's are.
+    const texts = lead ? [] : absent.filter(({panel}) => !panel.of || kinds.has(panel.of)).map(({text}) => text);
     if (!texts.length) return;
     const frame = strata.frame(box, "absent", "Not in this report");
     frame.claim("This run did not record everything a report can show.");

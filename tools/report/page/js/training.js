@@ -45,6 +45,7 @@ strata.panels.push({
           strata.tip(event, `step ${strata.count(Math.max(0, step))}` + (t && Number.isFinite(t[value]) ? `\ntraining ${format(t[value])}` : "") + (v && Number.isFinite(v[value]) ? `\nheld out ${format(v[value])}` : ""));
         });
         over.node().addEventListener("pointerleave", () => strata.tip());
+        if (D.steps.length < 2) return;  // no time slider, no cursor
         const cursor = plot.append("line").attr("class", "cursor").attr("y2", h);
         cursors[slot] = () => cursor.attr("x1", x(strata.state.step)).attr("x2", x(strata.state.step));
         cursors[slot]();
