@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "engine/ops.h"
 #include "tests/support/expect.h"
 
@@ -120,12 +122,18 @@ TEST(UnitConcepts, AUnitThatIsOnWhateverTheValueDetectsNone) {
   EXPECT_NEAR(found[1].best[0].iou, 0.25, 1e-6);
 }
 
-TEST(UnitConcepts, UnitsOfNoiseAreSeldomDetectors) {
+TEST(UnitConcepts, UnitsOfNoiseAreNoDetectors) {
   Generator generator(7);
   auto found = concepts_of_units(randn({images, 8, 8, 64}, 0, 1, DType::f32, &generator),
                                  planted_masks(), concepts);
   ASSERT_EQ(found.size(), 64u);
-  EXPECT_LT(share_of_detectors(found), 0.1);
+  EXPECT_EQ(share_of_detectors(found), 0);
+  // Though a third are above what they reach with the masks of others: one draw of three is the
+  // best.
+  auto above = std::count_if(found.begin(), found.end(),
+                             [](auto& unit) { return unit.best[0].iou > unit.chance; });
+  EXPECT_GT(above, 3);
+  EXPECT_LT(above, 26);
   EXPECT_EQ(share_of_detectors({}), 0);
 }
 

@@ -256,11 +256,9 @@ json units(const SampleOptions& options, const Images& images, SpriteSheet& opti
     if (options.classes_only) {
       entry["without_concepts"] = "this data set has no masks";
     } else {
-      entry["concepts"] = {{"images", 400},
-                           {"on_share", 0.02},
-                           {"least_iou", 0.04},
-                           {"detectors", 0.5},
-                           {"untrained_detectors", 0.03125}};
+      entry["concepts"] = {{"images", 400},     {"on_share", 0.02},
+                           {"least_iou", 0.04}, {"least_gain", 1.5},
+                           {"detectors", 0.5},  {"untrained_detectors", 0.03125}};
     }
     layers.push_back(entry);
   }

@@ -156,6 +156,7 @@ void add_concepts(Study& study, Layer& untrained, const std::string& layer, cons
   entry["concepts"] = {{"images", images.size(0)},
                        {"on_share", on_share},
                        {"least_iou", least_iou},
+                       {"least_gain", least_gain},
                        {"detectors", share_of_detectors(found)},
                        {"untrained_detectors", share_of_detectors(before)}};
 }

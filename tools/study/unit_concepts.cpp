@@ -67,7 +67,7 @@ UnitConcepts unit_of(const double* iou, size_t controls,
   std::stable_sort(unit.best.begin(), unit.best.end(),
                    [](auto& a, auto& b) { return a.iou > b.iou; });
   unit.best.resize(std::min(kept, count));
-  unit.detects = unit.best[0].iou > std::max(least_iou, unit.chance);
+  unit.detects = unit.best[0].iou > std::max(least_iou, least_gain * unit.chance);
   return unit;
 }
 

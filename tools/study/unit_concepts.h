@@ -8,8 +8,9 @@
 //          green in j): what a unit gets that is on in every such place, whatever the value. Left
 //          out for a concept that is the only one of its factor.
 //
-// A unit detects its concept when its IoU is above .04 and above the largest that any concept
-// reaches in any of the four.
+// A unit detects its concept when its IoU is above .04 and above one and a half times the largest
+// that any concept reaches in any of the four: were it only above that largest, one unit in five
+// that knows nothing would pass, as the true masks are one draw of five.
 #pragma once
 
 #include <string>
@@ -21,6 +22,7 @@ namespace strata::study {
 
 inline constexpr double on_share = 0.02;   // of its places in which a unit counts as on
 inline constexpr double least_iou = 0.04;  // of a detector, whatever chance gives
+inline constexpr double least_gain = 1.5;  // of a detector, times chance
 
 struct ConceptScore {
   std::string name;

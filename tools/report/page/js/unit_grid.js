@@ -37,7 +37,7 @@ strata.unitGrid = function (frame, layer, current, choose) {
     const tiles = now.slice(0, room).map((patch) => strata.sprites.tile(row, patch.sprite, patch.tile, 52, "exciting patch"));
     const words = strata.add(button, "span", {class: "what"});
     strata.add(words, "b", {}, `unit ${unit.unit}`);
-    if (concept) strata.add(words, "small", {}, concept.detects ? `${concept.best[0].name}, IoU ${d3.format(".3f")(concept.best[0].iou)}` : "no concept above chance");
+    if (concept) strata.add(words, "small", {}, concept.detects ? `${concept.best[0].name}, IoU ${d3.format(".3f")(concept.best[0].iou)}` : "no concept");
     else if (common) strata.add(words, "small", {}, `${strata.percent(common.share)} ${D.value(factor.name, common.value)} (random ${strata.percent(U.share(unit.random, factor.name, common.value))})`);
     return {unit, button, move: () => U.at(unit, strata.state.step).patches.slice(0, tiles.length).forEach((patch, i) => strata.sprites.draw(tiles[i], patch.sprite, patch.tile))};
   }

@@ -61,7 +61,7 @@ strata.definitions = Object.assign({
   "activation": "What a unit answers at one place of an image: its output after the nonlinearity, without a unit of measurement. Patches of one unit can be compared, those of two units cannot.",
   "concept": "A value of a factor with a mask that says where in each image it is drawn (network dissection, Bau et al. 2017). A unit is on in the 2% of all its places where it answers most; the concept it detects is the one whose masks it covers best.",
   "IoU": "Intersection over union: of all pixels where the unit is on or the concept is, the share where both are. 1 when they cover each other, 0 when they never meet.",
-  "chance IoU": "The largest IoU that the unit reaches with any concept when each image is given the masks of another (as if places told nothing), or the values of another in its own places (red where it is green). A unit detects a concept when its IoU is above this and above 0.04.",
+  "chance IoU": "The largest IoU that the unit reaches with any concept when each image is given the masks of another (as if places told nothing), or the values of another in its own places (red where it is green). A unit detects a concept when its IoU is above 0.04 and above one and a half times this.",
   "ablated": "A unit's output is held at 0 wherever it occurs, and the accuracy on test images is measured again (Morcos et al. 2018). What is lost says what the network cannot replace, not all that the unit does.",
   "t-SNE": "A map in which images that are neighbours in a layer stay neighbours. Distances between far groups, group sizes and axes mean nothing.",
   "trustworthiness": "1 less a penalty for points that are neighbours on the map but not in the layer (Venna and Kaski 2001): 1 is perfect.",
