@@ -60,7 +60,7 @@ ToyRun best_toy_model(int64_t features, int64_t hidden, double density, double d
   for (int64_t i = 0; i < features; ++i)
     options.importance.push_back(std::pow(decay, static_cast<double>(i)));
   const Tensor fresh =
-      introspect::sparse_features(features, 1 - density, 16384, seed + 1000003, DType::f32)(0);
+      introspect::sparse_features(features, 1 - density, 262144, seed + 1000003, DType::f32)(0);
   const Tensor importance = from_vector(options.importance, {features}).to(DType::f32);
   ToyRun best;
   for (int start = 0; start < starts; ++start) {

@@ -26,7 +26,7 @@ double expected_share_decoded(int64_t codes, int64_t units, double flipped);
 Tensor local_codes(int64_t codes, int64_t units);
 
 // The toy model of `features` in `hidden` units at each density p (importance falls by `decay` a
-// feature); of `starts` trainings the one with the least loss on 16,384 fresh examples.
+// feature); of `starts` trainings the one with the least loss on 262,144 fresh examples.
 struct ToyRun {
   Tensor weight;  // [features, hidden]
   double loss = 0;
