@@ -272,6 +272,7 @@ Result judge(const std::vector<Json>& seeds, Budget) {
                   {"Far: other outlines and textures", chart(seeds, "far")}}});
   r.pictures = {figure};
   conclude(r);
+  if (r.verdict == Verdict::not_supported) r.answer = "Not shown: " + r.why;
   return r;
 }
 
