@@ -83,7 +83,7 @@ class StudyRun : public testing::Test {
       EXPECT_NE(map["frames"].front()["x"], map["x"]);
     }
     for (auto& layer : panels["units"]) {
-      EXPECT_GE(layer["ablation"]["random"].size(), 8u);
+      EXPECT_EQ(layer["ablation"]["random"].size(), 8u);
       EXPECT_TRUE(layer["concepts"].contains("untrained_detectors"));
       for (auto& unit : layer["units"]) {
         EXPECT_EQ(steps_of(unit), steps);

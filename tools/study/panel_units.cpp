@@ -18,7 +18,7 @@ namespace {
 
 constexpr int64_t units_shown = 12;
 constexpr int64_t images_dissected = 300;  // with their masks
-constexpr int64_t images_ablated = 1000, random_units = 10;
+constexpr int64_t images_ablated = 500, random_units = 8;
 
 // Four significant digits: what is shown, at a third of the size.
 double rounded(double value) {
