@@ -113,13 +113,21 @@ json audio_panels(const AudioView& view, Model& trained, Model& untrained) {
     sounds.push_back(sound_of(view, sound, trained, untrained, sheet));
     sounds.back()["title"] = fmt::format("{}: {}", sounds.size(), sound.label);
   }
-  return {{"audio",
-           {{"frequencies", view.frequencies},
-            {"scale",
-             "Spectrograms: standardised log mel, as the network takes it. Saliency: size of the "
-             "gradient of the answer's score, from 0."},
-            {"sounds", sounds}}},
-          {"sprites", {{"spectra", sheet.to_json()}}}};
+  return {
+      {"audio",
+       {{"frequencies", view.frequencies},
+        {"scale",
+         "Spectrograms: standardised log mel, as the network takes it. Saliency: size of the "
+         "gradient of the answer's score, from 0."},
+        {"sounds", sounds}}},
+      {"definitions",
+       {{"mel",
+         "A scale of pitch: equal steps sound equally far apart. The bands are evenly spaced on "
+         "it."},
+        {"saliency",
+         "How much the score of the answer changes with each number of the input: the size of "
+         "its gradient."}}},
+      {"sprites", {{"spectra", sheet.to_json()}}}};
 }
 
 }  // namespace strata::train

@@ -60,7 +60,11 @@ json graph_panels(const std::vector<GraphView>& graphs) {
     }
     list.push_back(entry);
   }
-  return {{"graphs", list}};
+  return {{"graphs", list},
+          {"definitions",
+           {{"principal component",
+             "The direction along which the activations of a layer vary most; a node's colour is "
+             "its place along it."}}}};
 }
 
 }  // namespace strata::train

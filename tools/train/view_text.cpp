@@ -160,6 +160,10 @@ json text_panels(const TextView& view, Model& trained, Model& untrained) {
                                        : "each given those before it"},
                    {"uniform", std::log(static_cast<double>(view.symbols.size()))},
                    {"texts", texts}}}};
+  panels["definitions"] = {{"nats", "Natural units of information: one bit is 0.693 nats."},
+                           {"geometric mean",
+                            "exp of the mean logarithm: the probability that would cost as much if "
+                            "every token had it."}};
   if (has_attention(trained)) panels["attention"] = attention_panel(view, trained, untrained);
   return panels;
 }
