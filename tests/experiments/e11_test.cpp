@@ -106,8 +106,10 @@ Json good_seed() {
       {"conv1", {{"mass", 0.15}}},
       {"conv5", {{"mass", 0.4}, {"untrained_mass", 0.14}, {"pointing", 0.9}, {"road", 2}}}};
   for (const std::string& method : cascaded) {
-    s["cascade"][method] = {{"rank", std::vector<double>(6, 0.1)}, {"magnitude", 0.3}};
-    s["cascade"]["guided-backprop"]["rank"] = std::vector<double>(6, 0.6);
+    s["cascade"][method] = {{"rank", std::vector<double>(6, 0.1)},
+                            {"magnitude", 0.3},
+                            {"redrawn", std::vector<double>(8, 0.1)}};
+    s["cascade"]["guided-backprop"]["redrawn"] = std::vector<double>(8, 0.6);
   }
   for (const std::string& method : pixel_methods)
     s["shortcut"][method] = {{"biased", 0.8}, {"fair", 0.02}};
@@ -131,8 +133,8 @@ TEST(Judge, SupportedByGoodNumbers) {
 TEST(Judge, EachThresholdTurnsItsMeasure) {
   const std::vector<std::pair<std::string, double>> worse = {
       {"/truth/layers/gradcam/conv5/mass", 0.24}, {"/truth/layers/gradcam/conv1/mass", 0.3},
-      {"/cascade/gradient/rank/5", -0.35},        {"/cascade/integrated-gradients/rank/5", 0.35},
-      {"/cascade/gradcam/rank/5", 0.35},          {"/shortcut/occlusion/biased", 0.55},
+      {"/cascade/gradient/redrawn/5", 1.75},      {"/cascade/integrated-gradients/redrawn/5", 1.75},
+      {"/cascade/gradcam/redrawn/5", 1.75},       {"/shortcut/occlusion/biased", 0.55},
       {"/shortcut/occlusion/fair", 0.15},         {"/stimuli/percentile/1", 98}};
   for (size_t i = 0; i < worse.size(); ++i) {
     Json seed = good_seed();

@@ -33,6 +33,7 @@ constexpr double decides = 0.7, does_not = 0.3;  // predictions changed by a fac
 constexpr double shortcut = 0.95;                // share of images whose mark says the class
 constexpr int64_t mark_block = 4;  // the mark and seven pixels beside it: the window of occlusion
 constexpr double untrained_cam_over_area = 1.5;
+constexpr uint64_t redraws = 8;  // of all weights, for the sanity check
 const char* const shortcut_method = "occlusion";
 
 struct Sizes {
@@ -41,7 +42,7 @@ struct Sizes {
 };
 Sizes sizes_of(Budget budget) {
   if (budget == Budget::full) return {20000, 3000, 2000, 200, 50, 2000, 16, {16, 32, 48, 64, 64}};
-  return {2000, 220, 400, 24, 12, 400, 4, {8, 16, 24, 32, 32}};
+  return {2000, 220, 800, 64, 24, 800, 4, {8, 16, 24, 32, 32}};
 }
 
 constexpr uint64_t first_test = 1'000'000;  // number of the first image that is not trained on
@@ -151,8 +152,9 @@ Json scored(const Asked& asked, const Tensor& mask, const Sizes& sizes) {
           {"layers", layers}};
 }
 
-// Rank correlation with the map as it was, after each layer from the top down has been redrawn.
-Json cascades(const Asked& asked, const Sizes& sizes) {
+// Rank correlation with the map as it was, after each layer from the top down has been redrawn; and
+// after all were, in several draws, since maps of two networks can agree by chance.
+Json cascades(const Asked& asked, const Sizes& sizes, uint64_t seed) {
   Json out;
   inspect::Request few = asked.request(sizes.slow);
   few.steps = 12;
@@ -165,10 +167,18 @@ Json cascades(const Asked& asked, const Sizes& sizes) {
     options.layers = {"head"};
     for (auto name = convolutions.rbegin(); name != convolutions.rend(); ++name)
       options.layers.push_back(*name);
-    const auto cascade = introspect::randomise(*asked.subject.model, asked.subject.scores(), again,
-                                               few.inputs.x, few.target, options);
-    for (const auto& step : cascade.steps) out[method]["rank"].push_back(step.similarity.rank);
-    out[method]["magnitude"] = cascade.steps.back().similarity.magnitude_rank;
+    auto randomised = [&](uint64_t draw) {
+      options.seed = redraws * seed + draw;
+      return introspect::randomise(*asked.subject.model, asked.subject.scores(), again,
+                                   few.inputs.x, few.target, options)
+          .steps;
+    };
+    const auto cascade = randomised(0);
+    for (const auto& step : cascade) out[method]["rank"].push_back(step.similarity.rank);
+    out[method]["magnitude"] = cascade.back().similarity.magnitude_rank;
+    options.layers = {""};  // the whole network at once
+    for (uint64_t draw = 0; draw < redraws; ++draw)
+      out[method]["redrawn"].push_back(std::abs(randomised(draw).back().similarity.rank));
   }
   return out;
 }
@@ -264,7 +274,7 @@ Json run_seed(const Context& context) {
   context.say("attribution of the network without a shortcut", 0.4);
   out["truth"] = scored(of_fair, above, sizes);
   context.say("randomisation", 0.6);
-  out["cascade"] = cascades(of_fair, sizes);
+  out["cascade"] = cascades(of_fair, sizes, context.seed);
   context.say("shortcut", 0.75);
   Json& found = out["shortcut"];
   const inspect::Request fair_request = of_fair.request(sizes.explained),
@@ -299,13 +309,14 @@ std::vector<double> ratio(std::vector<double> a, const std::vector<double>& b) {
   for (size_t i = 0; i < a.size(); ++i) a[i] /= b[i];
   return a;
 }
-std::vector<double> magnitudes(std::vector<double> values) {
-  for (double& v : values) v = std::abs(v);
-  return values;
-}
-// The last of a cascade's correlations, by seed.
+// Magnitudes of correlations after all layers were redrawn, means over draws, by seed.
 std::vector<double> redrawn(const std::vector<Json>& seeds, const std::string& method) {
-  return over(seeds, fmt::format("/cascade/{}/rank/{}", method, convolutions.size()));
+  std::vector<double> total(seeds.size(), 0);
+  for (uint64_t draw = 0; draw < redraws; ++draw) {
+    const auto values = over(seeds, fmt::format("/cascade/{}/redrawn/{}", method, draw));
+    for (size_t i = 0; i < total.size(); ++i) total[i] += values[i] / redraws;
+  }
+  return total;
 }
 std::vector<double> smallest_percentile(const std::vector<Json>& seeds) {
   std::vector<double> values;
@@ -326,8 +337,8 @@ std::vector<Measure> measures_of(const std::vector<Json>& seeds) {
     return at_most_in_every_seed(
         method + " after randomisation",
         "magnitude of the rank correlation of its signed map with the map after all layers were "
-        "redrawn",
-        magnitudes(redrawn(seeds, method)), passes_below);
+        "redrawn, mean over draws",
+        redrawn(seeds, method), passes_below);
   };
   std::vector<Measure> m = {
       in_every_seed("Grad-CAM at the last convolution",
@@ -352,7 +363,7 @@ std::vector<Measure> measures_of(const std::vector<Json>& seeds) {
                     "to real images, the least over units of conv3",
                     smallest_percentile(seeds), least_percentile),
       shown("guided backprop after randomisation",
-            "rank correlation; above .5 it fails the sanity check",
+            "magnitude as above; above .5 it fails the sanity check",
             redrawn(seeds, "guided-backprop")),
       shown("shortcut over its area",
             "share of the map in the mark over the mark's share of the image, network trained with "
@@ -411,8 +422,9 @@ std::vector<Control> controls_of(const std::vector<Json>& seeds) {
        fmt::format("mass / area {:.2f} on average", mean(untrained)),
        mean(untrained) <= untrained_cam_over_area},
       {"abs or ReLU hiding the sign", "maps keep their signs; magnitudes beside",
-       fmt::format("gradient {:+.2f} signed, {:+.2f} by magnitude",
-                   mean(redrawn(seeds, "gradient")), mean_of(seeds, "/cascade/gradient/magnitude")),
+       fmt::format("gradient after one redraw {:+.2f} signed, {:+.2f} by magnitude",
+                   mean_of(seeds, fmt::format("/cascade/gradient/rank/{}", convolutions.size())),
+                   mean_of(seeds, "/cascade/gradient/magnitude")),
        true},
       {"normalising each map", "no map is scaled; a map of uniform noise is scored too",
        fmt::format("its mass / area is {:.2f}", blind), std::abs(blind - 1) <= 0.05},
@@ -438,6 +450,7 @@ Result judge(const std::vector<Json>& seeds, Budget) {
       shortcut_method, 100 * mean(r.measures[5].per_seed), 100 * mean(r.measures[6].per_seed));
   r.pictures = attribution_figures(seeds);
   conclude(r);
+  if (r.verdict == Verdict::not_supported) r.answer = "Not shown: " + r.why;
   return r;
 }
 
@@ -459,24 +472,28 @@ Experiment attribution_truth() {
       "of the images, and with a mark at random. Maps explain the label of test images that both "
       "networks classify rightly, with signs kept and channels added up, and are scored against "
       "the mask of the upper part (pointing game, mass, rank, AUC), by ROAD, by the infidelity of "
-      "removals, and by cascading randomisation; the mark's mask scores the shortcut, by "
+      "removals, and by randomisation, in eight draws of all weights; the mark's mask scores the "
+      "shortcut, by "
       "occlusion in windows of 4 x 4. Pairs that differ in one factor say what decides. Ascent on "
       "units of conv3 is compared with all test images. Thresholds were proposed "
       "before any of this was run; those of controls, the steps, and the method that is asked for "
-      "the shortcut were set on seeds 101 and 102 (the steps once more, from 150, after one "
-      "network of "
-      "seeds 1 to 5 had learned too little), where two proposals were out of reach of "
+      "the shortcut were set on seeds 101 and 102, where two proposals were out of reach of "
       "networks this small and kept: 1.5 times the mass at conv1, whose pixels are fine, and .6 in "
-      "the mark, since the biased network looks at the outline too. Small: widths 8 to 32, 2,000 "
-      "images, 220 steps, 24 images explained; full: 16 to 64, 20,000, 3,000, 200.";
+      "the mark, since the biased network looks at the outline too. Steps were 150 first (seeds 1 "
+      "to 5: one network had learned too little), then 220, with 24 images explained and one draw "
+      "of weights, the same for all seeds (11 to 15, repeated on 21 to 25), which Grad-CAM "
+      "happened "
+      "to agree with upside down; no threshold was changed. With 500 steps on 4,000 images the "
+      "biased network hardly uses the mark (tried on seeds 101, 31 and 41). Small: widths 8 to 32, "
+      "2,000 images, 220 steps, 64 images explained; full: 16 to 64, 20,000, 3,000, 200.";
   e.sources = {"Zeiler and Fergus 2013, Visualizing and understanding convolutional networks",
                "Selvaraju et al. 2017, Grad-CAM",
                "Adebayo et al. 2018, Sanity checks for saliency maps",
                "Arras et al. 2022, CLEVR-XAI",
                "Rong et al. 2022, ROAD",
                "Geirhos et al. 2023, Don't trust your eyes"};
-  e.minutes = 0.5;
-  e.memory_mib = 237;
+  e.minutes = 1.5;  // of processor time; the cores were shared
+  e.memory_mib = 372;
   e.run_seed = run_seed;
   e.judge = judge;
   return e;
