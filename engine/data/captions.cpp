@@ -197,6 +197,14 @@ std::vector<int64_t> tokens_of(const std::string& text, Caller at) {
   return tokens;
 }
 
+Tensor trimmed(const Tensor& tokens) {
+  const std::vector<int64_t> values = tokens.to_vector<int64_t>();
+  int64_t longest = 1;
+  for (size_t i = 0; i < values.size(); ++i)
+    if (values[i] != 0) longest = std::max(longest, 1 + static_cast<int64_t>(i) % tokens.size(1));
+  return tokens.slice(1, 0, longest).contiguous();
+}
+
 std::string text_of(std::span<const int64_t> tokens, Caller at) {
   const auto count = static_cast<int64_t>(vocabulary().size());
   std::string text;

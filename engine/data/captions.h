@@ -34,6 +34,8 @@ inline constexpr int8_t unnamed = -1;
 const std::vector<std::string>& vocabulary();
 // Start, words, end, padding: `context` numbers. An unknown word, or too many, is an error.
 std::vector<int64_t> tokens_of(const std::string& text, Caller at = Caller::here());
+// tokens [N, T] without the columns in which every text has ended, [N, longest].
+Tensor trimmed(const Tensor& tokens);
 // The words between start and end.
 std::string text_of(std::span<const int64_t> tokens, Caller at = Caller::here());
 

@@ -26,7 +26,8 @@ json clip_defaults() {
           {"context", s.text.context},
           {"text_width", s.text.width},
           {"text_layers", s.text.layers},
-          {"text_heads", s.text.heads}};
+          {"text_heads", s.text.heads},
+          {"start_as_mean", s.text.start_as_mean}};
 }
 
 std::unique_ptr<Model> make_clip(const json& o) {
@@ -37,7 +38,8 @@ std::unique_ptr<Model> make_clip(const json& o) {
                             .context = o.at("context"),
                             .width = o.at("text_width"),
                             .layers = o.at("text_layers"),
-                            .heads = o.at("text_heads")}};
+                            .heads = o.at("text_heads"),
+                            .start_as_mean = o.at("start_as_mean")}};
   if (o.at("height") != o.at("width"))
     fail("Clip", Caller{}, "images are square; got height {} and width {}", o.at("height").dump(),
          o.at("width").dump());
@@ -62,10 +64,11 @@ std::unique_ptr<Model> make_clip(const json& o) {
 }  // namespace
 
 std::vector<ModelEntry> multimodal() {
-  const json tiny = {{"tower", "vit"},   {"height", 8},      {"width", 8},
-                     {"embedding", 8},   {"image_width", 8}, {"image_layers", 2},
-                     {"image_heads", 2}, {"vocabulary", 20}, {"context", 8},
-                     {"text_width", 8},  {"text_layers", 1}, {"text_heads", 2}};
+  const json tiny = {{"tower", "vit"},        {"height", 8},      {"width", 8},
+                     {"embedding", 8},        {"image_width", 8}, {"image_layers", 2},
+                     {"image_heads", 2},      {"vocabulary", 20}, {"context", 8},
+                     {"text_width", 8},       {"text_layers", 1}, {"text_heads", 2},
+                     {"start_as_mean", false}};
   return {{"clip", "embeddings of images and of captions in one space", Domain::image,
            clip_defaults(), tiny, make_clip, image_example}};
 }

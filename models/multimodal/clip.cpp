@@ -20,11 +20,16 @@ ClipOptions clip_s() {
   return {.image_size = 32,
           .embedding = 64,
           .image = ClipResNetOptions{.blocks = {1, 1, 1},
-                                     .width = 24,
+                                     .width = 12,
                                      .heads = 4,
-                                     .stem_stride = 1,
+                                     .stem_stride = 2,
                                      .start_as_shortcut = false},
-          .text = {.vocabulary = 128, .context = 32, .width = 64, .layers = 2, .heads = 4}};
+          .text = {.vocabulary = 128,
+                   .context = 32,
+                   .width = 32,
+                   .layers = 2,
+                   .heads = 4,
+                   .start_as_mean = true}};
 }
 
 int64_t clip_parameter_count(const ClipOptions& o) {
@@ -45,9 +50,12 @@ ClipText::ClipText(const ClipTextOptions& options, int64_t embedding)
       blocks_(add<Sequential>("blocks")),
       norm_(add<LayerNorm>("norm", options.width)),
       projection_(add<Linear>("projection", options.width, embedding, false)) {
-  for (int64_t i = 0; i < options.layers; ++i)
-    blocks_.push<ClipBlock>(options.width, options.heads, options.layers, true);
-  init::normal_(token_.weight, 0, 0.02);
+  for (int64_t i = 0; i < options.layers; ++i) {
+    auto& block = blocks_.push<ClipBlock>(options.width, options.heads, options.layers, true);
+    if (options.start_as_mean) block.start_plain(i == 0);
+  }
+  // Larger than positions, where these are not to tell apart what the same words say.
+  init::normal_(token_.weight, 0, options.start_as_mean ? 0.1 : 0.02);
   init::normal_(position_, 0, 0.01);
   init::normal_(projection_.weight, 0, 1 / std::sqrt(static_cast<double>(options.width)));
 }

@@ -62,13 +62,19 @@ ClipBlock::ClipBlock(int64_t width, int64_t heads, int64_t layers, bool causal)
       mlp_(add<Sequential>("mlp")) {
   Linear& expand = mlp_.push<Linear>("expand", width, 4 * width);
   mlp_.push<QuickGELU>("gelu");
-  Linear& contract = mlp_.push<Linear>("contract", 4 * width, width);
+  contract_ = &mlp_.push<Linear>("contract", 4 * width, width);
   const double deviation = 1 / std::sqrt(static_cast<double>(width));
   const double residual = deviation / std::sqrt(2.0 * static_cast<double>(layers));
   init::normal_(attention_.qkv.weight, 0, deviation);
   init::normal_(attention_.projection.weight, 0, residual);
   init::normal_(expand.weight, 0, deviation / std::sqrt(2.0));
-  init::normal_(contract.weight, 0, residual);
+  init::normal_(contract_->weight, 0, residual);
+}
+
+void ClipBlock::start_plain(bool mean) {
+  const Tensor& qkv = attention_.qkv.weight;
+  init::zeros_(mean ? qkv.slice(0, 0, qkv.size(1)) : attention_.projection.weight);
+  init::zeros_(contract_->weight);
 }
 
 Tensor ClipBlock::forward(const Tensor& x) {

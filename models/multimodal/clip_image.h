@@ -74,12 +74,16 @@ class ClipBlock : public Layer {
   ClipBlock(int64_t width, int64_t heads, int64_t layers, bool causal);
   std::string kind() const override { return "ClipBlock"; }
   Tensor forward(const Tensor& x) override;
+  // Leaves the identity, by zeros at the end of both branches; or, with `mean`, attention that is
+  // the mean over the positions that may be seen, by queries of zero.
+  void start_plain(bool mean);
 
  private:
   LayerNorm& norm1_;
   MultiheadAttention& attention_;
   LayerNorm& norm2_;
   Sequential& mlp_;  // expand, gelu, contract
+  Linear* contract_ = nullptr;
 };
 
 // x [N, image_size, image_size, channels] -> [N, embedding].

@@ -19,18 +19,11 @@ ClipOptions options_of(const CaptionTraining& training) {
   options.image_size = 16;
   auto& tower = std::get<ClipResNetOptions>(options.image);
   tower.width = training.width;
+  tower.stem_stride = 1;
+  options.text.width = 64;
   options.text.layers = training.text_layers;
+  options.text.start_as_mean = false;
   return options;
-}
-
-// Without the columns in which every text has ended.
-Tensor trimmed(const Tensor& tokens) {
-  const std::vector<int64_t> values = tokens.to_vector<int64_t>();
-  int64_t longest = 1;
-  for (size_t i = 0; i < values.size(); ++i)
-    if (values[i] != 0)
-      longest = std::max(longest, 1 + static_cast<int64_t>(i) % captions::context);
-  return tokens.slice(1, 0, longest).contiguous();
 }
 
 // The mean direction of several captions of each class, [classes, E].
@@ -75,7 +68,8 @@ std::unique_ptr<Clip> train_captions(const CaptionTraining& training, uint64_t s
     const CaptionSet set =
         caption_set(data, static_cast<uint64_t>(step * training.batch), training.batch);
     optimizer.zero_grad();
-    clip->loss(set.images.to(training.device), trimmed(set.tokens).to(training.device)).backward();
+    clip->loss(set.images.to(training.device), captions::trimmed(set.tokens).to(training.device))
+        .backward();
     clip_grad_norm(clip->parameters(), 1);
     optimizer.step();
     scheduler.step();

@@ -4,7 +4,7 @@
 
 #include "engine/data/captions.h"
 #include "engine/ops.h"
-#include "models/multimodal/clip.h"
+#include "models/multimodal/clip_rates.h"
 #include "models/registry.h"
 #include "tools/train/domains.h"
 
@@ -15,7 +15,7 @@ using captions::Captions;
 using captions::Scenes;
 using terrace::Record;
 
-constexpr int64_t batch_size = 128;
+constexpr int64_t batch_size = 64;
 constexpr int64_t wordings = 8;   // of a class, whose embeddings are averaged
 constexpr int64_t gallery = 256;  // pairs among which a caption's image is looked for
 constexpr uint64_t validation_first = uint64_t{1} << 40, test_first = uint64_t{1} << 41;
@@ -37,11 +37,16 @@ class ClipTask : public Task {
         clip_(dynamic_cast<Clip&>(*model_)) {}
 
   Model& model() override { return *model_; }
-  int64_t total_steps() const override { return options_.steps.value_or(1500); }
+  int64_t total_steps() const override { return options_.steps.value_or(800); }
   std::unique_ptr<Optimizer> optimizer() override {
-    return std::make_unique<AdamW>(
-        clip_.named_parameters(),
-        AdamOptions{.learning_rate = options_.learning_rate.value_or(2e-3), .weight_decay = 0.05});
+    return std::make_unique<AdamW>(clip_groups(clip_),
+                                   AdamOptions{.learning_rate = rate(), .weight_decay = 0.05});
+  }
+  // Rates only; the update is the trainer's.
+  std::optional<double> update(int64_t step, Optimizer& optimizer) override {
+    const bool words = step < total_steps() / 4;
+    set_clip_rates(optimizer, rate(), words ? ClipPart::words : ClipPart::order);
+    return std::nullopt;
   }
   Schedule schedule() const override { return one_cycle(total_steps(), 0.15); }
   double clip_norm() const override { return 1; }
@@ -49,7 +54,8 @@ class ClipTask : public Task {
 
   Tensor loss(int64_t step) override {
     const auto pairs = training_.fill(static_cast<uint64_t>(step * batch_size), batch_size);
-    return clip_.loss(pairs.images.to(options_.device), pairs.tokens.to(options_.device));
+    return clip_.loss(pairs.images.to(options_.device),
+                      captions::trimmed(pairs.tokens).to(options_.device));
   }
 
   std::vector<Score> evaluate(bool final) override {
@@ -72,6 +78,8 @@ class ClipTask : public Task {
   }
 
  private:
+  double rate() const { return options_.learning_rate.value_or(2e-3); }
+
   // A share in percent, which guessing among `choices` reaches in one of them.
   static Score share(std::string name, double value, double choices) {
     return {.name = std::move(name),
@@ -133,9 +141,11 @@ class ClipTask : public Task {
 
 std::vector<TaskEntry> multimodal_tasks() {
   auto entry = [](std::string name, std::string about, bool shuffled) {
-    return TaskEntry{std::move(name), std::move(about), "", [shuffled](const TaskOptions& options) {
-                       return std::make_unique<ClipTask>(options, shuffled);
-                     }};
+    auto make = [shuffled](const TaskOptions& options) {
+      return std::make_unique<ClipTask>(options, shuffled);
+    };
+    // The captions are those of terrace's images, whose validation and test are not training's.
+    return TaskEntry{std::move(name), std::move(about), "", make, "clip", "terrace:outline"};
   };
   return {entry("clip", "CLIP-S on generated scenes and captions; zero-shot accuracy", false),
           entry("clip_shuffled", "the control: as clip, each caption from another scene", true)};

@@ -5,6 +5,8 @@
 #include <cmath>
 
 #include "engine/nn/init.h"
+#include "engine/optim/optimizer.h"
+#include "models/multimodal/clip_rates.h"
 #include "tests/models/model_checks.h"
 
 namespace strata::test {
@@ -53,8 +55,8 @@ TEST(Clip, HasThePublishedNumbersOfParameters) {
   EXPECT_EQ(clip_resnet_parameter_count({}, 3, 224, 1024), 38'316'896);
   for (bool vit : {true, false})
     EXPECT_EQ(Clip(tiny(vit)).parameter_count(), clip_parameter_count(tiny(vit)));
-  EXPECT_EQ(clip_parameter_count(clip_s()), 872'117);
-  EXPECT_EQ(Clip(clip_s()).parameter_count(), 872'117);
+  EXPECT_EQ(clip_parameter_count(clip_s()), 228'815);
+  EXPECT_EQ(Clip(clip_s()).parameter_count(), 228'815);
 }
 
 TEST(Clip, BothTowersHaveTheGradientsOfTheirValues) {
@@ -121,6 +123,53 @@ TEST(Clip, TextEndsAtItsLargestToken) {
   expect_near(embedding({3, 4, 10, 7, 2, 9}), full, 1e-6);  // what follows is padding
   expect_near(embedding({3, 4, 10}), full, 1e-6);
   EXPECT_NE(embedding({4, 3, 10, 0, 0, 0}), full);  // order counts
+}
+
+// Without positions, words in another order say the same to a text tower that starts as their mean,
+// and something else to one that does not.
+TEST(Clip, ATextMayStartAsTheMeanOfItsWords) {
+  for (const bool mean : {true, false}) {
+    ClipOptions options = tiny(true);
+    options.text.start_as_mean = mean;
+    manual_seed(4);
+    Clip clip(options);
+    NoGrad off;
+    for (auto& [name, tensor] : clip.named_parameters())
+      if (name == "text.position") init::zeros_(tensor);
+    auto embedding = [&](std::vector<int64_t> text) {
+      return values(clip.encode_text(from_vector(text, {1, 6})));
+    };
+    const auto one = embedding({3, 4, 5, 6, 10, 0}), turned = embedding({6, 4, 3, 5, 10, 0});
+    double farthest = 0;
+    for (size_t i = 0; i < one.size(); ++i)
+      farthest = std::max(farthest, std::abs(one[i] - turned[i]));
+    if (mean)
+      EXPECT_LT(farthest, 1e-6);
+    else
+      EXPECT_GT(farthest, 1e-3);
+    EXPECT_NE(embedding({3, 4, 5, 7, 10, 0}), one);
+  }
+}
+
+TEST(Clip, WordsLearnBeforeTheirOrder) {
+  auto clip = make_tiny(false);
+  AdamW optimizer(clip_groups(*clip), {.learning_rate = 1e-3});
+  for (const ClipPart part : {ClipPart::words, ClipPart::order}) {
+    set_clip_rates(optimizer, 1e-3, part);
+    size_t parameters = 0;
+    for (const ParameterGroup& group : optimizer.groups()) {
+      parameters += group.parameters.size();
+      for (const NamedTensor& p : group.parameters) {
+        const bool words = p.name == "text.token.weight" || p.name == "text.position";
+        double want = words ? 4e-3 : p.name.starts_with("text.") ? 3e-5 : 1e-3;
+        if (part == ClipPart::order) want = 1e-3;
+        EXPECT_DOUBLE_EQ(group.initial_learning_rate, want) << p.name;
+      }
+    }
+    EXPECT_EQ(parameters, clip->named_parameters().size());
+  }
+  AdamW other(clip->named_parameters(), {});
+  EXPECT_FAILS(set_clip_rates(other, 1e-3, ClipPart::words), "three groups");
 }
 
 TEST(Clip, PoolAsksWithTheMean) {
