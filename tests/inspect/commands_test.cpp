@@ -202,7 +202,7 @@ TEST_F(Commands, EmbeddingsAreFoundAgain) {
     EXPECT_EQ(count, 5);
   }
   ASSERT_EQ(run("search " + at("test.index") + " --text 'Scene 2' --count 4"), 0) << output;
-  EXPECT_NE(output.find("items that say 'Scene 2'"), std::string::npos) << output;
+  EXPECT_NE(output.find("items whose metadata say 'Scene 2'"), std::string::npos) << output;
   refused("search " + at("test.index") + " --text zebra",
           "no item's metadata hold 'zebra'; an item's look like {");
   refused("search " + at("test.index"), "say what to search for");
@@ -211,6 +211,44 @@ TEST_F(Commands, EmbeddingsAreFoundAgain) {
   whole[whole.size() / 2] ^= 1;
   std::ofstream(at("bad.index"), std::ios::binary) << whole;
   refused("search " + at("bad.index") + " --item 7", "bad.index");
+}
+
+// A CLIP that has learnt no more than hues finds the pictures of a sentence by its hue, also by
+// words that the metadata do not hold.
+TEST_F(Commands, SentencesFindPicturesByTheTextTower) {
+  ASSERT_EQ(run("train clip --steps 120 --out " + at("clip")), 0) << output;
+  ASSERT_EQ(run("embed " + at("clip") + " --count 400 -o " + at("clip.index")), 0) << output;
+  EXPECT_NE(output.find("400 vectors of 64 numbers (image of clip"), std::string::npos) << output;
+  const std::vector<std::pair<const char*, const char*>> hues = {
+      {"crimson", "red"}, {"emerald", "green"}, {"blue", "azure"}, {"purple", "violet"}};
+  int right = 0;
+  for (const auto& [word, hue] : hues) {
+    ASSERT_EQ(run("search " + at("clip.index") + " --count 10 --text 'A " + word +
+                  " shape above a shape'"),
+              0)
+        << output;
+    EXPECT_NE(output.find("by the text tower of clip"), std::string::npos) << output;
+    std::stringstream lines(output);
+    for (std::string line; std::getline(lines, line);)
+      right += line.find("\"hue\":\"" + std::string(hue) + "\"") != std::string::npos;
+  }
+  EXPECT_GE(right, 36) << "of 40; by chance 5";
+
+  refused("search " + at("clip.index") + " --text 'a zebra'",
+          "never read the word 'zebra'; it knows");
+  ASSERT_EQ(run("embed " + at("clip") + " --count 40 --metric euclidean -o " + at("far.index")), 0);
+  refused("search " + at("far.index") + " --text 'a red disc'", "--metric cosine");
+  // Other layers hold no sentences: their texts are words of the metadata, as of any network.
+  ASSERT_EQ(run("embed " + at("clip") + " --layer image.layer3 --count 40 -o " + at("layer.index")),
+            0)
+      << output;
+  ASSERT_EQ(run("search " + at("layer.index") + " --count 1 --text disc"), 0) << output;
+  EXPECT_NE(output.find("items whose metadata say 'disc'"), std::string::npos) << output;
+  // A network without classes, and a run whose network is not opened.
+  ASSERT_EQ(run("inspect " + at("clip") + " --method pca -o " + at("clip.png")), 0) << output;
+  ASSERT_EQ(run("train sentence-class --steps 1 --out " + at("bert")), 0) << output;
+  refused("embed " + at("bert") + " -o " + at("bert.index"),
+          "a run of `strata train sentence-class`");
 }
 
 TEST_F(Commands, AGalleryHasEveryMethodThatApplies) {

@@ -57,7 +57,8 @@ int embed(EmbedOptions o) {
   Json origin = {{"checkpoint", fs::absolute(o.source.checkpoint).string()},
                  {"layer", o.embed.layer},
                  {"split", o.embed.split},
-                 {"metric", o.metric}};
+                 {"metric", o.metric},
+                 {"takes_sentences", inspect::takes_sentences(subject, o.embed.layer)}};
   io::write_file(origin_of(o.out).string(), origin.dump(2) + "\n");
   fmt::print("{} vectors of {} numbers ({} of {}, {}): {}\n", index.size(), index.dimensions(),
              o.embed.layer, subject.name, o.metric, o.out.string());
@@ -71,14 +72,22 @@ struct SearchOptions {
   int64_t item = -1, count = 8, width = 0;
 };
 
-// The query: a picture, an item of the index, or a vector in a file.
+// Whether a text is a sentence for the network, or else words of the metadata.
+bool by_sentence(const Json& origin) { return origin.value("takes_sentences", false); }
+
+// The query: a picture, a text, an item of the index, or a vector in a file.
 Tensor query_of(const SearchOptions& o, const introspect::VectorIndex& index,
                 const inspect::Subject* subject, const Json& origin) {
   if (!o.vector.empty()) return io::load_npy(o.vector).to(DType::f32);
   if (o.item >= 0) return index.vector(o.item);
+  if (!o.text.empty() && by_sentence(origin)) {
+    Tensor query = inspect::embed_sentence(*subject, o.text);
+    fmt::print("nearest to the sentence '{}', by the text tower of {}\n", o.text, subject->name);
+    return query;
+  }
   if (!o.text.empty()) {
     auto query = inspect::query_by_text(index, o.text);
-    fmt::print("the mean of {} items that say '{}'\n", query.items, o.text);
+    fmt::print("nearest to the mean of {} items whose metadata say '{}'\n", query.items, o.text);
     return query.vector;
   }
   auto inputs = inspect::read_inputs(*subject, {o.input}, 1);
@@ -98,7 +107,8 @@ void draw_matches(const SearchOptions& o, const inspect::Subject& subject, const
     auto found = inspect::inputs_of(data, {match.id}, origin.at("split"));
     row.panels.push_back(
         {found.names[0], draw::Image{draw::to_picture(found.pixels.select(0, 0))},
-         fmt::format("{}, {:.3f}", subject.class_name(found.labels[0]), match.distance)});
+         fmt::format("{}, {:.3f}", data.class_names[static_cast<size_t>(found.labels[0])],
+                     match.distance)});
   }
   answer.figure.rows.push_back(row);
   answer.figure.panel_size = 110;
@@ -114,9 +124,15 @@ int search(const SearchOptions& o) {
         "FILE.npy");
   }
   auto index = introspect::VectorIndex::load(o.index.string());
-  Json origin;
+  Json origin = Json::object();
+  if (fs::exists(origin_of(o.index))) origin = report::read_json(origin_of(o.index));
+  const bool sentence = !o.text.empty() && by_sentence(origin);
+  if (sentence && index.options().metric != introspect::Metric::cosine)
+    throw std::runtime_error(
+        "a sentence and a picture are compared by their cosine, and this index measures otherwise; "
+        "make it with `strata embed --metric cosine`");
   std::optional<inspect::Subject> subject;
-  if (!o.input.empty() || !o.out.empty()) {
+  if (!o.input.empty() || !o.out.empty() || sentence) {
     origin = report::read_json(origin_of(o.index));
     subject.emplace(
         inspect::open_subject({origin.at("checkpoint").get<std::string>(), {}, {}, {}}));
@@ -180,8 +196,10 @@ void add_search(CLI::App& app, Command& run) {
   auto* command = app.add_subcommand("search", "Find the nearest items of an index (strata embed)");
   command->add_option("INDEX", o->index, "File that strata embed wrote")->required();
   command->add_option("--input", o->input, "A picture, or test:NUMBER");
-  command->add_option("--text", o->text,
-                      "Words of the metadata, as 'scene 1': the mean of the items that have them");
+  command->add_option(
+      "--text", o->text,
+      "Of a CLIP's images: a sentence, as 'a red disc above a cross'. Of others: words "
+      "of the metadata, as 'scene 1', for the mean of the items that have them");
   command->add_option("--item", o->item, "An item of the index, by its id");
   command->add_option("--vector", o->vector, "A vector in an npy file");
   command->add_option("--count", o->count, "How many")

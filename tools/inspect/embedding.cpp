@@ -5,7 +5,9 @@
 #include <sstream>
 
 #include "engine/autograd/autograd.h"
+#include "engine/data/captions.h"
 #include "engine/ops.h"
+#include "models/multimodal/clip.h"
 #include "tools/introspect/attribution/target.h"
 #include "tools/introspect/representation/features.h"
 
@@ -13,6 +15,12 @@ namespace strata::inspect {
 namespace {
 
 constexpr int64_t batch = 256;
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
 
 nlohmann::json metadata_of(const Dataset& data, const Batch& images, int64_t row,
                            const std::string& split) {
@@ -32,6 +40,7 @@ nlohmann::json metadata_of(const Dataset& data, const Batch& images, int64_t row
 
 std::string embedding_layer(const Subject& subject) {
   auto stages = subject.model->stages();
+  if (dynamic_cast<Clip*>(subject.model.get())) return stages.back();
   return stages[stages.size() > 1 ? stages.size() - 2 : 0];
 }
 
@@ -69,12 +78,25 @@ introspect::VectorIndex embed_dataset(const Subject& subject, const EmbedOptions
   return std::move(*index);
 }
 
+bool takes_sentences(const Subject& subject, const std::string& layer) {
+  return subject.reads_captions && layer == subject.model->stages().back();
+}
+
+Tensor embed_sentence(const Subject& subject, const std::string& sentence) {
+  const std::string text = lower(sentence);
+  std::istringstream in(text);
+  const auto& known = captions::vocabulary();
+  for (std::string word; in >> word;) {
+    if (std::find(known.begin() + 2, known.end() - 1, word) != known.end() - 1) continue;
+    fail("search", Caller{}, "the text tower of {} never read the word '{}'; it knows {}",
+         subject.name, word, fmt::join(known.begin() + 2, known.end() - 1, " "));
+  }
+  NoGrad off;
+  const Tensor tokens = from_vector(captions::tokens_of(text), {1, captions::context});
+  return dynamic_cast<Clip&>(*subject.model).encode_text(tokens).select(0, 0).contiguous();
+}
+
 TextQuery query_by_text(const introspect::VectorIndex& index, const std::string& text) {
-  auto lower = [](std::string s) {
-    std::transform(s.begin(), s.end(), s.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return s;
-  };
   std::vector<std::string> words;
   std::istringstream in(lower(text));
   for (std::string word; in >> word;) words.push_back(word);

@@ -1,4 +1,5 @@
-// Embeddings of a data set as an index that can be searched by picture, by item or by vector.
+// Embeddings of a data set as an index that can be searched by picture, by item, by vector, and by
+// words: of the metadata, or, where the network is a CLIP, of a sentence that its text tower reads.
 #pragma once
 
 #include "tools/inspect/subject.h"
@@ -7,7 +8,7 @@
 namespace strata::inspect {
 
 struct EmbedOptions {
-  std::string layer;           // empty: the last stage before the scores
+  std::string layer;           // empty: embedding_layer()
   std::string split = "test";  // train, validation, test
   int64_t count = 0;           // items at most; 0: all
   introspect::IndexOptions index = {.metric = introspect::Metric::cosine};
@@ -24,7 +25,14 @@ struct TextQuery {
   int64_t items = 0;
 };
 TextQuery query_by_text(const introspect::VectorIndex& index, const std::string& text);
-// The stage that embeddings are taken from when none is named.
+// Whether sentences lie among the vectors of `layer`: the network is a CLIP that was trained on
+// captions, and the layer its output.
+bool takes_sentences(const Subject& subject, const std::string& layer);
+// What the text tower makes of a sentence, [D] f32. A word that training had not is an error that
+// lists those it had.
+Tensor embed_sentence(const Subject& subject, const std::string& sentence);
+// The stage that embeddings are taken from when none is named: the last before the scores, and of a
+// CLIP, which has none, the last.
 std::string embedding_layer(const Subject& subject);
 const Dataset& split_of(const Subject& subject, const std::string& split);
 

@@ -9,8 +9,10 @@
 #include "engine/data/terrace.h"
 #include "engine/io/checkpoint.h"
 #include "engine/ops.h"
+#include "models/multimodal/clip.h"
 #include "models/registry.h"
 #include "tools/report/run_files.h"
+#include "tools/train/task.h"
 
 namespace strata::inspect {
 namespace {
@@ -23,8 +25,24 @@ std::string lower(std::string text) {
   return text;
 }
 
-// Fills what the command line left open from the run's config.json, if there is one.
-uint64_t complete(Source& source, const fs::path& folder, int64_t* first_byte) {
+// Fills what the command line left open from the config.json of a run of `strata train`.
+void complete_from_task(Source& source, const nlohmann::json& run, Subject& subject) {
+  const train::TaskEntry& task = train::task_named(run.at("task"));
+  if (source.model.empty()) {
+    if (task.network.empty())
+      fail("inspect", Caller{},
+           "{} is a run of `strata train {}`, whose network is not opened here; those of `strata "
+           "study`, `strata train clip` and `strata induction` are",
+           source.checkpoint.string(), task.name);
+    source.model = task.network;
+    if (source.options.is_null()) source.options = run.at("model");
+  }
+  if (source.data.empty()) source.data = task.images;
+  subject.reads_captions = source.model == "clip";
+}
+
+// The same from the config.json of any run, if there is one; returns its seed.
+uint64_t complete(Source& source, const fs::path& folder, Subject& subject) {
   fs::path config = folder / "config.json";
   if (!fs::exists(config)) {
     if (source.model.empty()) {
@@ -36,13 +54,17 @@ uint64_t complete(Source& source, const fs::path& folder, int64_t* first_byte) {
     return 1;
   }
   nlohmann::json run = report::read_json(config);
+  if (run.contains("task")) {
+    complete_from_task(source, run, subject);
+    return run.value("seed", uint64_t{1});
+  }
   if (source.model.empty()) {
     source.model = run.at("model").at("name");
     if (source.options.is_null() && run["model"].contains("options")) {
       source.options = run["model"]["options"];
     }
   }
-  if (run.contains("text")) *first_byte = run["text"].value("first_byte", int64_t{0});
+  if (run.contains("text")) subject.first_byte = run["text"].value("first_byte", int64_t{0});
   if (source.data.empty() && run.contains("data")) source.data = run["data"].value("source", "");
   return run.value("seed", uint64_t{1});
 }
@@ -220,17 +242,20 @@ Subject open_subject(const Source& given) {
          home.string());
   }
   Subject subject;
-  uint64_t seed = complete(source, home, &subject.first_byte);
+  uint64_t seed = complete(source, home, subject);
   subject.model_name = source.model;
   subject.name = fmt::format("{}, {}", source.model, source.checkpoint.string());
   subject.options = complete_options(source.model, source.options);
   load(subject, source, file, seed);
-  if (!source.data.empty() && !subject.options.contains("vocabulary")) {
+  // CLIP has a vocabulary and reads images nevertheless.
+  const bool reads_tokens =
+      subject.options.contains("vocabulary") && model_entry(source.model).domain != Domain::image;
+  if (!source.data.empty() && !reads_tokens) {
     subject.train = open_dataset(source.data, Split::train, seed);
     subject.validation = open_dataset(source.data, Split::validation, seed);
     subject.test = open_dataset(source.data, Split::test, seed);
-    subject.class_names = subject.test->class_names;
-  } else if (!subject.options.contains("vocabulary")) {
+    if (!dynamic_cast<Clip*>(subject.model.get())) subject.class_names = subject.test->class_names;
+  } else if (!reads_tokens) {
     fail("inspect", Caller{},
          "it is not known which data {} was trained on, so not how its input is normalised: give "
          "--data as `strata study` takes it",

@@ -14,8 +14,9 @@
 
 namespace strata::inspect {
 
-// Where the network comes from. `checkpoint`: the folder of a run, or a safetensors file; what a
-// config.json beside it says may be overridden by the other fields.
+// Where the network comes from. `checkpoint`: the folder of a run (of `strata study`, or of a task
+// of `strata train` that says which network it has), or a safetensors file; what a config.json
+// beside it says may be overridden by the other fields.
 struct Source {
   std::filesystem::path checkpoint;
   std::string model;       // a name of the registry
@@ -29,8 +30,9 @@ struct Subject {
   nlohmann::json options;
   std::unique_ptr<Model> model, untrained;           // both in evaluation mode
   std::unique_ptr<Dataset> train, validation, test;  // null where the network reads no images
-  std::vector<std::string> class_names;              // empty when unknown
-  int64_t first_byte = 0;  // of networks of tokens: token t is the byte first_byte + t
+  std::vector<std::string> class_names;  // of the scores; empty when unknown, or there are none
+  int64_t first_byte = 0;       // of networks of tokens: token t is the byte first_byte + t
+  bool reads_captions = false;  // a CLIP that was trained on sentences of engine/data/captions.h
 
   bool reads_images() const { return test != nullptr; }
   std::string class_name(int64_t index) const;
