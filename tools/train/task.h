@@ -92,6 +92,9 @@ struct TaskEntry {
   std::string about;  // one line: the network, the data, the score
   std::string data;   // what --data must name; empty: nothing, the data are generated
   std::function<std::unique_ptr<Task>(const TaskOptions&)> make;
+  // For tasks whose runs `strata inspect`, `embed` and the like can open: the network's name in
+  // models/registry.h, and what they show it, as open_dataset takes it.
+  std::string network = {}, images = {};
 };
 
 // All of them, in the order of their domains.
