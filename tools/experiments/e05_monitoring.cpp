@@ -494,7 +494,7 @@ std::vector<NamedFigure> pictures(const std::vector<Json>& seeds) {
       "the true class, fitted and scored on held-out images; mean and 95 % interval over seeds. "
       "Without noise (left, the control) the probe stays where it is.",
       {}};
-  training.figure.title = "The probe falls while training accuracy still rises";
+  training.figure.title = "What is learned, what is remembered, what a held-out probe says";
   training.figure.panel_size = 190;
   for (size_t which = 0; which < noises.size(); ++which) {
     draw::LineChart chart{{}, "epoch", "accuracy"};
