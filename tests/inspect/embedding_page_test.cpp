@@ -71,6 +71,15 @@ TEST(EmbeddingPage, HoldsTheDataAndTheLayersNeighbours) {
         << i;
   }
   EXPECT_NE(map["x"], map["untrained"]["x"]);
+  // What the first screen says is counted here again.
+  const std::vector<int64_t> labels = data.labels.to_vector<int64_t>();
+  double same = 0;
+  for (size_t k = 0; k < found.size(); ++k)
+    same += labels[static_cast<size_t>(found[k])] == labels[k / 8];
+  const std::string answer = page["panels"]["summary"]["answer"];
+  EXPECT_NE(answer.find(fmt::format("{:.1f} % of the 8 nearest", 100 * same / 480)),
+            std::string::npos)
+      << answer;
   EXPECT_TRUE(page["panels"]["sprites"]["thumbnails"].contains("image")) << "whole, in one PNG";
   EXPECT_EQ(page["panels"]["sprites"]["thumbnails"]["tile"],
             json({subject.test->height, subject.test->width}));

@@ -18,9 +18,10 @@ if(STRATA_CHROMIUM AND STRATA_CHROMEDRIVER AND STRATA_PYTHON)
               --sample $<TARGET_FILE:report_sample> --chromium ${STRATA_CHROMIUM} --driver ${STRATA_CHROMEDRIVER})
     add_test(NAME tools/senses_browser
       COMMAND ${STRATA_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/senses_browser.py
-              --sample $<TARGET_FILE:report_sample> --chromium ${STRATA_CHROMIUM} --driver ${STRATA_CHROMEDRIVER})
+              --sample $<TARGET_FILE:report_sample> --strata $<TARGET_FILE:strata>
+              --chromium ${STRATA_CHROMIUM} --driver ${STRATA_CHROMEDRIVER})
     # Alone, since it takes the time of what it does.
     set_tests_properties(tools/senses_browser PROPERTIES RUN_SERIAL TRUE)
-    set_tests_properties(tools/report_browser tools/senses_browser PROPERTIES TIMEOUT 300)
+    set_tests_properties(tools/report_browser tools/senses_browser PROPERTIES TIMEOUT 600)
   endif()
 endif()

@@ -1,7 +1,7 @@
-"""Drives the panels of text, attention, sound and graphs, and a map of 100,000 points, in headless Chromium with the
-network off.
+"""Drives the panels of text, attention, sound and graphs, a map of 100,000 points, and the pages of real runs, in headless
+Chromium with the network off.
 
-usage: senses_browser.py --sample PATH_OF_report_sample --chromium PATH --driver PATH
+usage: senses_browser.py --sample PATH_OF_report_sample --strata PATH --chromium PATH --driver PATH
 """
 import argparse
 import json
@@ -307,9 +307,44 @@ class LargeMapTest(BrowserTest):
         self.quiet()
 
 
+class RunPagesTest(BrowserTest):
+    """What `strata train` and `strata embed` write, for networks that have hardly learned."""
+    words = ["senses"]
+
+    def strata(self, *arguments):
+        subprocess.run([report_browser.options.strata, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def test_runs_of_three_senses(self):
+        for task, panels in (("terrace-gpt", ("tokens", "attention")), ("terrace-audio", ("audio",)), ("terrace-community", ("graphs",))):
+            run = self.page / task
+            self.strata("train", task, "--steps", 1, "--out", run)
+            self.load(run / "report.html")
+            self.assertEqual(self.text("h1"), f"What has {task} learned?")
+            for panel in (*panels, "training", "repeat"):
+                self.assertEqual(self.all(f"#{panel} .refusal"), [], panel)
+                self.assertTrue(self.text(f"#{panel} .claim"), panel)
+            self.assertEqual(self.all("#absent"), [])
+            self.assertGreaterEqual(len(self.all("#training svg[role=img]")), 3, "scores, loss, learning rate")
+            self.assertIn(f"strata train {task} --steps 1", self.text("#repeat pre"))
+            self.quiet()
+
+    def test_map_of_a_data_set(self):
+        run, page = self.page / "mlp", self.page / "map.html"
+        self.strata("study", "--model", "mlp", "--train-images", 640, "--epochs", 1, "--train-only", "--out", run)
+        self.strata("embed", run, "--count", 200, "--out", self.page / "mlp.index", "--page", page)
+        self.load(page)
+        self.assertIn("200 test images as", self.text("#embedding .claim"))
+        self.assertRegex(self.text("#embedding .answer"), r"% of the 8 nearest neighbours of an image share its class; in the untrained network \d")
+        canvas = self.find("#embedding canvas")
+        canvas.send_keys(Keys.ARROW_RIGHT)
+        self.assertIn("Neighbours in the layer itself", self.text("#embedding [aria-live]"))
+        self.assertEqual(len(self.all("#embedding [aria-live] canvas")), 9)
+        self.quiet()
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    for word in ("sample", "chromium", "driver"):
+    for word in ("sample", "strata", "chromium", "driver"):
         parser.add_argument("--" + word, required=True)
     report_browser.options, rest = parser.parse_known_args()
     unittest.main(argv=["senses_browser"] + rest)

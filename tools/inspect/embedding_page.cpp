@@ -86,9 +86,18 @@ json map_of(const Tensor& x, const std::string& method, bool judge) {
   return result;
 }
 
-json neighbours_of(const Tensor& x) {
+// Of each row its nearest others, one after the other.
+std::vector<int64_t> neighbours_of(const Tensor& x) {
   const auto found = introspect::nearest_neighbours(x, kept_neighbours).index;
-  return report::pack(std::vector<int64_t>(found.begin(), found.end()));
+  return {found.begin(), found.end()};
+}
+
+// The share of neighbours that are of the same class, in percent.
+double shared(const std::vector<int64_t>& neighbours, const std::vector<int64_t>& labels) {
+  double same = 0;
+  for (size_t k = 0; k < neighbours.size(); ++k)
+    same += labels[static_cast<size_t>(neighbours[k])] == labels[k / kept_neighbours];
+  return 100 * same / static_cast<double>(neighbours.size());
 }
 
 json thumbnails_of(const Dataset& data, int64_t total, bool whole) {
@@ -151,8 +160,15 @@ json embedding_page(const Subject& subject, const MapOptions& options) {
   const Tensor trained = directions_of(columns.trained, metric);
   json map = map_of(trained, options.method, total <= judged);
   map["layer"] = layer;
-  map["neighbours"] = neighbours_of(trained);
-  map["untrained"] = map_of(directions_of(columns.untrained, metric), options.method, false);
+  const Tensor untrained = directions_of(columns.untrained, metric);
+  const std::vector<int64_t> neighbours = neighbours_of(trained);
+  map["neighbours"] = report::pack(neighbours);
+  map["untrained"] = map_of(untrained, options.method, false);
+  const std::string answer = fmt::format(
+      "At {}, {:.1f} % of the {} nearest neighbours of an image share its class; in the untrained "
+      "network {:.1f} %.",
+      layer, shared(neighbours, columns.labels), kept_neighbours,
+      shared(neighbours_of(untrained), columns.labels));
 
   const std::string measured = metric == introspect::Metric::cosine ? "cosine" : "Euclidean";
   json values;
@@ -178,6 +194,7 @@ json embedding_page(const Subject& subject, const MapOptions& options) {
       {"panels",
        {{"summary",
          {{"question", fmt::format("Which {} images does {} find alike?", data.name, layer)},
+          {"answer", answer},
           {"picture", "embedding"}}},
         {"embedding", embedding},
         {"sprites", {{"thumbnails", thumbnails_of(data, total, total <= options.whole_images)}}}}}};

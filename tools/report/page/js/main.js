@@ -35,10 +35,10 @@
     heading.replaceWith(title);
     let claim = frame.section.querySelector(".claim");
     if (lead && summary.answer) claim.before(claim = strata.add(null, "p"));  // the panel's own sentence changes with what is chosen
-    claim.className = "answer";
+    if (!lead || summary.answer) claim.className = "answer";
     const verdict = () => { if (summary.verdict) claim.insertBefore(strata.add(null, "span", {class: "verdict"}, summary.verdict), claim.firstChild); };
     if (lead) {
-      claim.textContent = summary.answer;
+      if (summary.answer) claim.textContent = summary.answer;
       verdict();
       return guarded(frame, lead.make);
     }
