@@ -9,7 +9,7 @@ strata.tokens = {
   line(box, tokens, words, label, listeners) {
     const holder = strata.add(box, "div", {class: words ? "tokens words-apart" : "tokens", role: "listbox", tabindex: "0", "aria-label": label});
     const spans = tokens.map((token, i) => {
-      const span = strata.add(holder, "span", {role: "option", id: "token-" + strata.unique()}, words || token !== " " ? strata.tokens.shown(token) : "\u00a0");
+      const span = strata.add(holder, "span", {role: "option", id: "token-" + strata.unique()}, words || token !== " " ? strata.tokens.shown(token) : " ");
       if (token === "\n") strata.add(holder, "br");
       span.addEventListener("click", () => choose(i));
       span.addEventListener("pointerenter", (event) => listeners.hover && strata.tip(event, listeners.hover(i)));
