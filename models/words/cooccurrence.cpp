@@ -32,6 +32,20 @@ Cooccurrence count_cooccurrences(const Corpus& corpus, int window) {
   return out;
 }
 
+Cooccurrence every_cell(const Cooccurrence& cells, int64_t vocabulary) {
+  Cooccurrence all;
+  all.count.assign(static_cast<size_t>(vocabulary * vocabulary), 1);
+  for (int64_t row = 0; row < vocabulary; ++row) {
+    for (int64_t column = 0; column < vocabulary; ++column) {
+      all.row.push_back(row);
+      all.column.push_back(column);
+    }
+  }
+  for (size_t i = 0; i < cells.count.size(); ++i)
+    all.count[static_cast<size_t>(cells.row[i] * vocabulary + cells.column[i])] += cells.count[i];
+  return all;
+}
+
 Cooccurrence cooccurrence_batch(const Cooccurrence& all, int64_t size, uint64_t seed,
                                 int64_t step) {
   const int64_t batches = (all.size() + size - 1) / size;

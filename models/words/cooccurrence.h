@@ -18,6 +18,11 @@ struct Cooccurrence {
 // Each pair of tokens up to `window` apart counts 1 / distance, both ways; boundaries part.
 Cooccurrence count_cooccurrences(const Corpus& corpus, int window);
 
+// All vocabulary^2 cells with one more each, so that words that never meet say so: what is fitted
+// is log(1 + X), which the paper names as the way to give zeros a logarithm, and leaves for fitting
+// the others alone. For vocabularies whose square fits into memory, 20 bytes a cell.
+Cooccurrence every_cell(const Cooccurrence& cells, int64_t vocabulary);
+
 // `size` cells of a pass in an order drawn by (seed, pass): batch `step` of one pass after another.
 Cooccurrence cooccurrence_batch(const Cooccurrence& all, int64_t size, uint64_t seed, int64_t step);
 

@@ -63,8 +63,11 @@ class GloveFit : public WordFit {
   GloveFit(const Corpus& corpus, json options, uint64_t seed)
       : cells_(count_cooccurrences(corpus, take(options, "window", 10))),
         batch_(take(options, "batch", int64_t{512})),
-        seed_(seed),
-        model_(make<Glove>("glove", corpus, std::move(options))) {}
+        seed_(seed) {
+    if (take(options, "every_cell", false))
+      cells_ = every_cell(cells_, static_cast<int64_t>(corpus.words.size()));
+    model_ = make<Glove>("glove", corpus, std::move(options));
+  }
   Model& model() override { return *model_; }
   int64_t steps_a_pass() const override { return (cells_.size() + batch_ - 1) / batch_; }
   double update(int64_t step, AdaGrad& optimizer) override {

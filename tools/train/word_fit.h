@@ -26,8 +26,9 @@ class WordFit {
 };
 
 // method: "skipgram", "cbow" or "glove", as in the registry. `options`: those of the model but the
-// vocabulary, and window, negatives, subsample (word2vec), batch. An unknown one is an error. The
-// corpus must outlive the fit.
+// vocabulary, and window, batch, negatives, subsample (word2vec), every_cell (GloVe: also those of
+// no count, models/words/cooccurrence.h). An unknown one is an error. The corpus must outlive the
+// fit.
 std::unique_ptr<WordFit> make_word_fit(const std::string& method, const Corpus& corpus,
                                        const nlohmann::json& options, uint64_t seed);
 

@@ -186,6 +186,16 @@ TEST(Glove, CooccurrencesByHand) {
   EXPECT_EQ(pass, all);
 }
 
+TEST(Glove, EveryCellHasOneMore) {
+  Corpus corpus;
+  corpus.tokens = {0, 1, 0, 2, Corpus::boundary, 1};
+  const Cooccurrence all = every_cell(count_cooccurrences(corpus, 2), 4);
+  // Word 3 meets nothing.
+  EXPECT_EQ(all.count, (std::vector<float>{2, 3, 2, 1, 3, 1, 1.5, 1, 2, 1.5, 1, 1, 1, 1, 1, 1}));
+  EXPECT_EQ(all.row, (std::vector<int64_t>{0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3}));
+  EXPECT_EQ(all.column, (std::vector<int64_t>{0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3}));
+}
+
 TEST(Glove, SparseGradientIsThatOfAutograd) {
   const Corpus corpus = small_corpus();
   manual_seed(2);

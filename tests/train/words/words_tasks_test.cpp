@@ -65,6 +65,18 @@ TEST_F(WordTasks, VectorsFindPlantedAnalogiesAndShuffledWordsDoNot) {
   }
 }
 
+// What GloVe misses on this text is which words never meet.
+TEST_F(WordTasks, GloveFindsMoreAnalogiesWhenToldWhatNeverMeets) {
+  TaskOptions o = options("every");
+  o.steps = 4000;
+  o.model = {{"passages", 6000}, {"every_cell", true}};
+  const double every = run(words_tasks(), "glove", o).scores[0].value;
+  o.out = folder_ / "met";
+  o.model["every_cell"] = false;
+  const double met = run(words_tasks(), "glove", o).scores[0].value;
+  EXPECT_GT(every, met + 20);
+}
+
 TEST_F(WordTasks, ARunThatIsRepeatedHasTheSameBits) {
   std::vector<float> first;
   for (const char* name : {"a", "b"}) {
