@@ -16,6 +16,7 @@ Experiment implicit_bias();
 Experiment batch_noise();
 Experiment depth_width();
 Experiment diminishing_depth();
+Experiment bias_matrix();
 Experiment transfer_saves_data();
 Experiment distributed_codes();
 Experiment attribution_truth();
