@@ -180,7 +180,11 @@ json audio(SpriteSheet& sheet) {
             {"low", 0},
             {"high", 0.5},
             {"untrained", control},
-            {"untrained_high", 0.1}}}}});
+            {"untrained_high", 0.1}}}},
+         {"activity",
+          {{"layer", "blocks.1"},
+           {"values", {0.2, 0.9, 1.4, 0.3}},
+           {"untrained", {0.5, 0.5, 0.6, 0.5}}}}});
   }
   return {{"frequencies", frequencies}, {"sounds", sounds}};
 }

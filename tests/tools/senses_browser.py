@@ -105,6 +105,11 @@ class SensesTest(BrowserTest):
         rows = [row.text.split() for row in self.all("#tokens .bars tr")]
         self.assertEqual(rows[0], ["e", "50.0%"])
         self.assertEqual(len(self.all("#tokens .bars .hit-row")), 1)
+        self.run_script("strata.copy = (text) => { window.copied = text; }")
+        self.find("#tokens .controls button").click()
+        copied = self.run_script("return window.copied").split("\n")
+        self.assertEqual(copied[0].split("\t"), ["character", "loss", "untrained"])
+        self.assertEqual(copied[2].split("\t"), ["h", str(tokens["loss"][1]), str(tokens["untrained"][1])])
         ActionChains(self.browser).move_to_element(lines[0].find_elements(By.TAG_NAME, "span")[4]).perform()
         self.assertIn("nats, probability", self.text("#tip"))
         self.assertIn("e 50.0%", self.text("#tip"))
@@ -149,7 +154,9 @@ class SensesTest(BrowserTest):
         time.sleep(0.3)
         self.assertAlmostEqual(self.run_script("return arguments[0].currentTime", player), 0.3, delta=0.01)
         places = self.run_script("return [...document.querySelectorAll('#audio .playhead')].map((p) => parseFloat(p.style.left))")
-        self.assertEqual(len(places), 3)
+        self.assertEqual(len(places), 4, "the three pictures and the activity")
+        self.assertEqual(len(self.all("#audio svg .trained")), 1)
+        self.assertEqual(len(self.all("#audio svg .untrained")), 1)
         for place in places:
             self.assertAlmostEqual(place, 50, delta=2)
         self.assertIn("Hz", self.text("#tip"))

@@ -92,6 +92,8 @@ TEST(Senses, WrongShapesNameTheirPlace) {
          "/audio/sounds/1/maps/0/untrained: is 99 but the sprite \"spectra\" has 6 tiles");
   expect([](json& p) { p["audio"]["sounds"][0]["wav"] = "https://example.org/a.wav"; },
          "/audio/sounds/0/wav: must be a WAV data URI");
+  expect([](json& p) { p["audio"]["sounds"][1]["activity"]["untrained"].erase(0); },
+         "/audio/sounds/1/activity/untrained: has 3 entries, expected 4");
   expect([](json& p) { p["audio"]["sounds"][0].erase("spectrogram"); },
          "/audio/sounds/0: the member \"spectrogram\" is missing");
   expect([](json& p) { p["graphs"][0]["nodes"] = 35; },

@@ -115,6 +115,10 @@ void audio(const Place& panel) {
                              "must be a WAV data URI: a report may not point outside itself");
     sound["seconds"];
     sound["spectrogram"].tile("tile");
+    if (sound.has("activity")) {
+      sound["activity"]["layer"].text();
+      sound["activity"].length_where_given("untrained", sound["activity"]["values"].count());
+    }
     sound["maps"].each([](const Place& map) {
       map["method"].text();
       map.tile("tile");

@@ -37,11 +37,30 @@ Tile add_map(report::SpriteSheet& sheet, const Tensor& map, std::optional<float>
 // What a network makes of features [1, F, M].
 struct Heard {
   std::string answer;
-  double confidence = 0;  // of a pooled network; else NaN
-  Tensor saliency;        // [F, M]
+  double confidence = 0;        // of a pooled network; else NaN
+  Tensor saliency;              // [F, M]
+  std::vector<float> activity;  // of the layer, by its steps
 };
 
-Heard listen(const AudioView& view, Model& model, const Tensor& features) {
+// The last layer whose activation has steps, [1, steps, C], before the answer.
+std::string layer_with_steps(Model& model, const Tensor& x) {
+  const std::vector<std::string> stages = model.stages();
+  introspect::Capture capture(stages);
+  model(x);
+  for (size_t i = stages.size() - 1; i-- > 0;)
+    if (capture[stages[i]].rank() == 3) return stages[i];
+  fail("audio_panels", Caller{}, "{} has no layer with steps before its last", model.kind());
+}
+
+// How far from zero the layer is at each step: the root of the mean square over its channels.
+std::vector<float> activity_of(Model& model, const Tensor& x, const std::string& layer) {
+  introspect::Capture capture({layer});
+  model(x);
+  return sqrt(mean(square(capture[layer].select(0, 0)), {1})).to(Device::cpu).to_vector<float>();
+}
+
+Heard listen(const AudioView& view, Model& model, const Tensor& features,
+             const std::string& layer) {
   const Tensor x = features.to(view.device);
   Heard heard;
   const Tensor logits = model(x).to(Device::cpu);
@@ -50,13 +69,16 @@ Heard listen(const AudioView& view, Model& model, const Tensor& features) {
   auto score = [&](const Tensor& input) { return view.score(model(input)); };
   heard.saliency =
       abs(introspect::gradient_saliency(score, x, {})).select(0, 0).to(Device::cpu).contiguous();
+  heard.activity = activity_of(model, x, layer);
   return heard;
 }
 
 json sound_of(const AudioView& view, const HeardSound& sound, Model& trained, Model& untrained,
               report::SpriteSheet& sheet) {
   const Tensor features = view.features(sound.wave.unsqueeze(0)).to(Device::cpu);
-  const Heard after = listen(view, trained, features), before = listen(view, untrained, features);
+  const std::string layer = layer_with_steps(trained, features.to(view.device));
+  const Heard after = listen(view, trained, features, layer);
+  const Heard before = listen(view, untrained, features, layer);
   const Tile spectrogram = add_map(sheet, features.select(0, 0));
   const Tile map = add_map(sheet, after.saliency, 0.0f);
   const Tile control = add_map(sheet, before.saliency, 0.0f);
@@ -81,6 +103,8 @@ json sound_of(const AudioView& view, const HeardSound& sound, Model& trained, Mo
                                 {"high", map.high},
                                 {"untrained", control.index},
                                 {"untrained_high", control.high}}});
+  entry["activity"] = {
+      {"layer", layer}, {"values", after.activity}, {"untrained", before.activity}};
   return entry;
 }
 

@@ -3,6 +3,7 @@
 //
 //   saliency   |d score / d feature| (Simonyan, Vedaldi and Zisserman 2014), of the score of what
 //              the network answers
+//   activity   sqrt(mean over channels of a^2) at each step of the last layer that has steps
 #pragma once
 
 #include <functional>

@@ -227,6 +227,12 @@ TEST_F(Views, SoundOfATask) {
     const auto word = static_cast<int64_t>(batch.labels.select(0, static_cast<int64_t>(i)).item());
     EXPECT_EQ(sounds[i]["label"], fmt::format("word {}", word));
   }
+  // The last block has a fourth of the frames; its root mean squares are those of the saved
+  // network.
+  EXPECT_EQ(sounds[0]["activity"]["layer"], "blocks.0");
+  EXPECT_EQ(sounds[0]["activity"]["values"].size(), 8u);
+  EXPECT_EQ(sounds[0]["activity"]["untrained"].size(), 8u);
+  EXPECT_NE(sounds[0]["activity"]["values"], sounds[0]["activity"]["untrained"]);
   const json& map = sounds[0]["maps"][0];
   EXPECT_NE(map["high"], map["untrained_high"]) << "a step changes the gradients";
   EXPECT_EQ(panels["sprites"]["spectra"]["tile"], json({24, 31}));
@@ -240,10 +246,10 @@ TEST(AudioViews, SaliencyIsWhereTheScoreComesFrom) {
     explicit OneBand(double weight) : weight_(weight) {}
     std::string kind() const override { return "OneBand"; }
     Tensor forward(const Tensor& x) override {
-      const Tensor loud = sum(x.select(2, 1), {1}) * weight_;
-      return stack({loud, loud * 0.0}, 1);
+      const Tensor loud = sum(named("scaled", x * weight_).select(2, 1), {1});
+      return named("scores", stack({loud, loud * 0.0}, 1));
     }
-    std::vector<std::string> stages() const override { return {}; }
+    std::vector<std::string> stages() const override { return {"scaled", "scores"}; }
 
    private:
     double weight_;
@@ -262,6 +268,11 @@ TEST(AudioViews, SaliencyIsWhereTheScoreComesFrom) {
   EXPECT_NEAR(sound["maps"][0]["high"], 3, 1e-6);
   EXPECT_NEAR(sound["maps"][0]["untrained_high"], 0, 1e-5) << "its answer does not depend on it";
   EXPECT_NEAR(sound["spectrogram"]["low"], 1.25, 1e-6);
+  // Everything is 1.25 times the weight, whatever its sign.
+  for (size_t step = 0; step < 4; ++step) {
+    EXPECT_NEAR(sound["activity"]["values"][step], 3.75, 1e-6);
+    EXPECT_NEAR(sound["activity"]["untrained"][step], 1.25, 1e-6);
+  }
 }
 
 TEST_F(Views, GraphsOfATask) {

@@ -37,6 +37,22 @@ strata.panels.push({
       for (const part of [0, 0.25, 0.5, 0.75, 1]) strata.add(axis, "span", {}, d3.format(".2~f")(part * sound.seconds) + " s");
       strata.add(figure, "figcaption", {}, `scale ${strata.number(low)} to ${strata.number(high)}`);
     }
+    // How strongly a layer answers over time, with the untrained network dashed.
+    function activity({layer, values, untrained}) {
+      const figure = strata.add(rows, "figure", {class: "shot"}), lists = [untrained, values].map(strata.unpack);
+      strata.add(strata.add(figure, "figcaption", {class: "head"}), "b", {}, `Activity of ${layer}`);
+      const holder = strata.add(figure, "div", {class: "spectrum"});
+      marks.push(strata.add(holder, "div", {class: "playhead", "aria-hidden": "true"}));
+      strata.chart(holder, `Activity of ${layer} over time, trained and untrained`, (svg, width) => {
+        const height = 80, high = d3.max(lists, (list) => d3.max(list)) || 1, y = d3.scaleLinear().domain([0, high]).range([height, 4]);
+        svg.attr("height", height);
+        lists.forEach((list, i) => {
+          const x = (k) => (k + 0.5) / list.length * width, line = d3.line().x((v, k) => x(k)).y((v) => y(v)).defined(Number.isFinite);
+          svg.append("path").attr("class", i ? "trained" : "untrained").attr("d", line(Array.from(list))).style("stroke", i ? "var(--accent)" : null);
+        });
+      });
+      strata.add(figure, "figcaption", {}, `0 to ${strata.number(d3.max(lists, (list) => d3.max(list)))}; dashed: untrained (control)`);
+    }
     function show() {
       player.pause();
       player.src = sound.wav;
@@ -48,10 +64,12 @@ strata.panels.push({
         row(map.method, map.sprite, map.tile, map.low, map.high, `${map.method} of ${sound.title}, trained network`);
         row(`${map.method}, untrained (control)`, map.sprite, map.untrained, map.untrained_low == null ? map.low : map.untrained_low, map.untrained_high == null ? map.high : map.untrained_high, `${map.method} of ${sound.title}, untrained network`);
       }
+      if (sound.activity && sound.activity.untrained) activity(sound.activity);
       words.textContent = (sound.label == null ? "" : `It is “${sound.label}”. `) + `The network says “${sound.predicted}”` + (Number.isFinite(sound.confidence) ? ` (${strata.percent(sound.confidence)})` : "") + (sound.untrained_predicted == null ? "." : `, before training it said “${sound.untrained_predicted}”.`);
       const told = sounds.filter((s) => s.label != null && s.label === s.predicted).length, before = sounds.filter((s) => s.label != null && s.label === s.untrained_predicted).length;
       frame.claim((sounds.some((s) => s.label != null) ? `Of these ${sounds.length} held-out sounds the network tells ${told}, the untrained one ${before}. ` : "") + "Play one: the line moves over what the network sees and over what moves its answer.");
       where();
+      strata.saveTools(frame);
     }
     show();
     frame.notes({Scale: `Left to right: time. Bottom to top: ${A.frequencies ? `mel bands from ${strata.count(Math.round(A.frequencies[0]))} to ${strata.count(Math.round(A.frequencies[A.frequencies.length - 1]))} Hz` : "mel bands, low to high"}. ${A.scale || "Dark to bright from the low to the high value under each picture."}`,

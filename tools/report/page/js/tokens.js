@@ -44,6 +44,7 @@ strata.panels.push({
     const P = strata.data.panels.tokens, T = strata.tokens, unit = P.unit || "token", most = P.uniform || d3.max(P.texts, (text) => d3.max(strata.unpack(text.untrained)));
     let text = P.texts[0], lines = [];
     if (P.texts.length > 1) strata.select(frame.controls, "Text", P.texts.map((t, i) => ({value: String(i), text: t.title || `text ${i + 1}`})), "0", (value) => { text = P.texts[+value]; show(); });
+    const copy = strata.button(frame.controls, "Copy numbers", () => strata.copy([[unit, "loss", "untrained"].join("\t")].concat(text.tokens.map((token, i) => [T.shown(token), loss(i) == null ? "" : loss(i), loss(i, "untrained") == null ? "" : loss(i, "untrained")].join("\t"))).join("\n"), copy));
     const scale = strata.add(frame.body, "div", {class: "scale", "aria-hidden": "true"});
     const grid = strata.add(frame.body, "div", {class: "token-layout"}), main = strata.add(grid, "div"), side = strata.add(grid, "div", {"aria-live": "polite"});
     const loss = (i, key) => strata.unpack(text[key || "loss"])[i];
