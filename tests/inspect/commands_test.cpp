@@ -246,6 +246,8 @@ TEST_F(Commands, SentencesFindPicturesByTheTextTower) {
   EXPECT_NE(output.find("items whose metadata say 'disc'"), std::string::npos) << output;
   // A network without classes, and a run whose network is not opened.
   ASSERT_EQ(run("inspect " + at("clip") + " --method pca -o " + at("clip.png")), 0) << output;
+  refused("inspect " + at("clip") + " --method stimulus-class -o " + at("clip.png"),
+          "gives no scores of classes");
   ASSERT_EQ(run("train sentence-class --steps 1 --out " + at("bert")), 0) << output;
   refused("embed " + at("bert") + " -o " + at("bert.index"),
           "a run of `strata train sentence-class`");

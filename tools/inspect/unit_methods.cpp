@@ -145,6 +145,9 @@ Answer stimuli(const Request& r, bool everywhere) {
 }
 
 Answer class_stimuli(const Request& r) {
+  if (r.subject.class_names.empty())
+    fail("inspect", Caller{}, "{} gives no scores of classes whose images could be climbed to",
+         r.subject.name);
   Sample sample = sample_of(r.subject, 500);
   StimulusSpace space = space_of(r.subject, sample.pixels);
   auto classes = std::min<int64_t>(static_cast<int64_t>(r.subject.class_names.size()), 10);
