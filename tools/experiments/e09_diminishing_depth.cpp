@@ -364,6 +364,8 @@ Experiment diminishing_depth() {
                "Veit, Wilber and Belongie 2016, Residual networks behave like ensembles of "
                "relatively shallow networks",
                "He et al. 2015, Delving deep into rectifiers"};
+  e.minutes = 8.5;
+  e.memory_mib = 236;
   e.run_seed = run_seed;
   e.judge = judge;
   return e;
