@@ -8,6 +8,7 @@
 #include "engine/optim/clip.h"
 #include "engine/optim/optimizer.h"
 #include "engine/optim/schedule.h"
+#include "models/multimodal/clip_rates.h"
 
 namespace strata::experiments {
 namespace {
@@ -20,9 +21,7 @@ ClipOptions options_of(const CaptionTraining& training) {
   auto& tower = std::get<ClipResNetOptions>(options.image);
   tower.width = training.width;
   tower.stem_stride = 1;
-  options.text.width = 64;
   options.text.layers = training.text_layers;
-  options.text.start_as_mean = false;
   return options;
 }
 
@@ -61,12 +60,15 @@ std::unique_ptr<Clip> train_captions(const CaptionTraining& training, uint64_t s
   manual_seed(seed);
   auto clip = std::make_unique<Clip>(options_of(training));
   clip->to(training.device);
-  AdamW optimizer(clip->named_parameters(), {.learning_rate = 2e-3, .weight_decay = 0.05});
+  constexpr double rate = 2e-3;
+  AdamW optimizer(clip_groups(*clip), {.learning_rate = rate, .weight_decay = 0.05});
   Scheduler scheduler(optimizer, one_cycle(std::max<int64_t>(1, training.steps), 0.15));
   const captions::Options data{.seed = seed, .shuffled = training.shuffled};
   for (int64_t step = 0; step < training.steps; ++step) {
     const CaptionSet set =
         caption_set(data, static_cast<uint64_t>(step * training.batch), training.batch);
+    const bool words = step < training.steps / 4;
+    set_clip_rates(optimizer, rate, words ? ClipPart::words : ClipPart::order);
     optimizer.zero_grad();
     clip->loss(set.images.to(training.device), captions::trimmed(set.tokens).to(training.device))
         .backward();

@@ -22,8 +22,8 @@ struct CaptionSet {
 CaptionSet caption_set(const captions::Options& options, uint64_t first, int64_t count);
 
 struct CaptionTraining {
-  int64_t steps = 400, batch = 64;
-  int64_t width = 12, text_layers = 1;  // width: of the image tower's stem
+  int64_t steps = 1200, batch = 64;
+  int64_t width = 12, text_layers = 2;  // width: of the image tower's stem
   bool shuffled = false;                // each image gets the caption of another one
   Device device = Device::cpu;
 };

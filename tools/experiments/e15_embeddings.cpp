@@ -39,7 +39,7 @@ struct Sizes {
 };
 Sizes sizes_of(Budget budget) {
   if (budget == Budget::full) return {30000, 1500, 24, 2, 2048, 100000, 1000, 2000, 3};
-  return {15000, 300, 12, 1, 512, 20000, 200, 400, 3};
+  return {15000, 1200, 12, 2, 512, 20000, 200, 400, 3};
 }
 
 Json words(const Context& context, const Sizes& sizes) {
@@ -339,8 +339,8 @@ Experiment embeddings() {
       "Radford et al. 2021, Learning transferable visual models from natural language supervision",
       "Malkov and Yashunin 2016, Hierarchical navigable small worlds"};
   e.seeds = 3;
-  e.minutes = 1.5;
-  e.memory_mib = 690;
+  e.minutes = 5;
+  e.memory_mib = 655;
   e.run_seed = run_seed;
   e.judge = judge;
   return e;
