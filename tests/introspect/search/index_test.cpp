@@ -101,6 +101,12 @@ TEST(FlatIndex, OrdersTiesById) {
   EXPECT_EQ(index.search(zeros({2}), 9)[0].size(), 4u);  // fewer only if there are fewer
 }
 
+// Answers to many queries once kept the room of every vector measured, 16 bytes each.
+TEST(FlatIndex, AnswersTakeTheRoomOfWhatIsFound) {
+  VectorIndex index = filled(clustered(600, 2), {});
+  for (const auto& matches : index.search(clustered(20, 3), 15)) EXPECT_LE(matches.capacity(), 16u);
+}
+
 TEST(FlatIndex, CosineIsTheInnerProductOfNormalised) {
   Tensor x = clustered(300, 4), queries = clustered(5, 5);
   auto unit = [](const Tensor& t) { return t / sqrt(sum(square(t), {1}, true)); };

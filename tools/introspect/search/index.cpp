@@ -179,8 +179,7 @@ std::vector<Match> VectorIndex::nearest(const float* query, double query_length,
   std::partial_sort(matches.begin(), last, matches.end(), [](const Match& a, const Match& b) {
     return a.distance != b.distance ? a.distance < b.distance : a.id < b.id;
   });
-  matches.erase(last, matches.end());
-  return matches;
+  return {matches.begin(), last};  // of their own: not the room of all that were measured
 }
 
 // Searches the graph wider and wider until k of what it finds are allowed.
