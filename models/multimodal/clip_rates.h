@@ -3,9 +3,9 @@
 // The first thing that both towers agree on (of terrace's captions, the hue) takes a hundred steps.
 // From then on all else that the text tower tells of a caption is noise to the loss, and the
 // matrices, which all words share, learn to drop it long before the image tower has found what it
-// is about: texts that agree in the first thing fall on one point, and it takes hundreds of steps to
-// get away from it. A word's own numbers can drop nothing but that word. So in the first part of a
-// training words learn fast and matrices hardly; in the second, which is about what the order of
+// is about: texts that agree in the first thing fall on one point, and it takes hundreds of steps
+// to get away from it. A word's own numbers can drop nothing but that word. So in the first part of
+// a training words learn fast and matrices hardly; in the second, which is about what the order of
 // words says, all learn alike.
 #pragma once
 
