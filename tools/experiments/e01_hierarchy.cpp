@@ -7,6 +7,7 @@
 
 #include "engine/ops.h"
 #include "models/vision/convnet.h"
+#include "tools/experiments/curve.h"
 #include "tools/experiments/list.h"
 #include "tools/experiments/training.h"
 #include "tools/introspect/representation/features.h"
@@ -229,11 +230,7 @@ NamedFigure curves(const std::vector<Json>& seeds) {
     for (size_t layer = 0; layer < seeds.front().at("object").at("layers").size(); ++layer) {
       const auto values =
           over(seeds, [&](const Json& s) { return normalised(s.at("object"), factor)[layer]; });
-      const Interval band = bootstrap_mean(values);
-      curve.x.push_back(static_cast<double>(layer));
-      curve.y.push_back(mean(values));
-      curve.low.push_back(band.low);
-      curve.high.push_back(band.high);
+      add_mean(curve, static_cast<double>(layer), values);
     }
     chart.curves.push_back(curve);
   }

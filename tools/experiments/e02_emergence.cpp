@@ -7,6 +7,7 @@
 
 #include "engine/data/terrace.h"
 #include "engine/ops.h"
+#include "tools/experiments/curve.h"
 #include "tools/experiments/deep_linear.h"
 #include "tools/experiments/list.h"
 #include "tools/experiments/training.h"
@@ -165,11 +166,7 @@ draw::Curve curve_of(const std::string& name, const std::vector<Json>& seeds,
   const std::vector<double> steps = list(seeds.front(), "step");
   for (size_t i = 0; i < steps.size(); ++i) {
     const auto values = over(seeds, [&](const Json& s) { return at(s, i); });
-    const Interval interval = bootstrap_mean(values);
-    curve.x.push_back(std::log10(1 + steps[i]));
-    curve.y.push_back(mean(values));
-    curve.low.push_back(interval.low);
-    curve.high.push_back(interval.high);
+    add_mean(curve, std::log10(1 + steps[i]), values);
   }
   return curve;
 }

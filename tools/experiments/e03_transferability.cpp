@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/autograd/autograd.h"
+#include "tools/experiments/curve.h"
 #include "tools/experiments/list.h"
 #include "tools/experiments/part_transfer.h"
 #include "tools/introspect/representation/shape.h"
@@ -149,14 +150,11 @@ const std::vector<double> x = {1, 3, 5, 7};
 // A curve over n with its band over seeds; as a difference to the base.
 draw::Curve curve(const std::vector<Json>& seeds, const char* name, const char* pair,
                   const std::string& shown_as) {
-  draw::Curve c{shown_as, x, {}};
+  draw::Curve c{shown_as, {}, {}};
   for (size_t i = 0; i < x.size(); ++i) {
     const auto values =
         over(seeds, [&](const Json& s) { return arm(s, name, pair)[i] - base(s, pair); });
-    const Interval band = bootstrap_mean(values);
-    c.y.push_back(mean(values));
-    c.low.push_back(band.low);
-    c.high.push_back(band.high);
+    add_mean(c, x[i], values);
   }
   return c;
 }

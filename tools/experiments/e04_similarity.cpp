@@ -7,6 +7,7 @@
 
 #include "engine/ops.h"
 #include "models/vision/convnet.h"
+#include "tools/experiments/curve.h"
 #include "tools/experiments/list.h"
 #include "tools/experiments/training.h"
 #include "tools/introspect/representation/cca.h"
@@ -246,11 +247,7 @@ std::vector<NamedFigure> pictures(const std::vector<Json>& seeds) {
     draw::Curve curve{title, {}, {}, {}, {}};
     for (size_t layer = 0; layer < n; ++layer) {
       const auto values = over(seeds, [&](const Json& s) { return s.at(name).at(layer); });
-      const Interval interval = bootstrap_mean(values);
-      curve.x.push_back(static_cast<double>(layer + 1));
-      curve.y.push_back(mean(values));
-      curve.low.push_back(interval.low);
-      curve.high.push_back(interval.high);
+      add_mean(curve, static_cast<double>(layer + 1), values);
     }
     tasks.curves.push_back(curve);
   }

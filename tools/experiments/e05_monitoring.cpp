@@ -12,6 +12,7 @@
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
 #include "models/vision/convnet.h"
+#include "tools/experiments/curve.h"
 #include "tools/experiments/list.h"
 #include "tools/experiments/monitored_images.h"
 #include "tools/introspect/representation/code_length.h"
@@ -475,13 +476,10 @@ std::vector<Control> controls_of(const std::vector<Json>& seeds) {
 draw::Curve curve_of(const std::string& name, const std::vector<Json>& seeds,
                      const std::vector<double>& x,
                      const std::function<double(const Json&, size_t)>& at) {
-  draw::Curve curve{name, x, {}, {}, {}};
+  draw::Curve curve{name, {}, {}, {}, {}};
   for (size_t i = 0; i < x.size(); ++i) {
     const auto values = over(seeds, [&](const Json& s) { return at(s, i); });
-    const Interval interval = bootstrap_mean(values);
-    curve.y.push_back(mean(values));
-    curve.low.push_back(interval.low);
-    curve.high.push_back(interval.high);
+    add_mean(curve, x[i], values);
   }
   return curve;
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/ops.h"
+#include "tools/experiments/curve.h"
 #include "tools/experiments/depth_series.h"
 #include "tools/experiments/list.h"
 
@@ -138,14 +139,11 @@ std::vector<double> over(const std::vector<Json>& seeds,
 // Entry by entry, the mean over seeds; with its bootstrap interval as the band of a curve.
 draw::Curve curve(const std::vector<Json>& seeds, const char* name, const char* part,
                   const char* list, const std::vector<double>& x) {
-  draw::Curve curve{name, x, {}, {}, {}};
+  draw::Curve curve{name, {}, {}, {}, {}};
   for (size_t i = 0; i < x.size(); ++i) {
     const std::vector<double> values =
         over(seeds, [&](const Json& s) { return s.at(part).at(list).at(i).get<double>(); });
-    const Interval interval = bootstrap_mean(values);
-    curve.y.push_back(mean(values));
-    curve.low.push_back(interval.low);
-    curve.high.push_back(interval.high);
+    add_mean(curve, x[i], values);
   }
   return curve;
 }

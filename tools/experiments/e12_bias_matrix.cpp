@@ -8,6 +8,7 @@
 
 #include "engine/ops.h"
 #include "tools/experiments/audio_layers.h"
+#include "tools/experiments/curve.h"
 #include "tools/experiments/list.h"
 #include "tools/experiments/unit_readers.h"
 
@@ -191,11 +192,7 @@ draw::LineChart layers_chart(const std::vector<Json>& seeds) {
     for (size_t l = 0; l < seeds.front().at("layers").at(factor).size(); ++l) {
       const auto values =
           over(seeds, [=](const Json& s) { return s.at("layers").at(factor).at(l).get<double>(); });
-      const Interval band = bootstrap_mean(values);
-      curve.x.push_back(static_cast<double>(l));
-      curve.y.push_back(mean(values));
-      curve.low.push_back(band.low);
-      curve.high.push_back(band.high);
+      add_mean(curve, static_cast<double>(l), values);
     }
     chart.curves.push_back(curve);
   }

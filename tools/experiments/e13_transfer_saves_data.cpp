@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tools/experiments/curve.h"
 #include "tools/experiments/list.h"
 #include "tools/experiments/part_transfer.h"
 
@@ -185,13 +186,10 @@ draw::LineChart chart(const std::vector<Json>& seeds, const char* pair) {
   for (int64_t size : sizes) x.push_back(std::log2(static_cast<double>(size)));
   draw::LineChart chart{{}, "log2 of images a class", "test accuracy, %"};
   for (const char* arm : arms) {
-    draw::Curve curve{arm, x, {}};
+    draw::Curve curve{arm, {}, {}};
     for (size_t i = 0; i < sizes.size(); ++i) {
       const auto values = over(seeds, [=](const Json& s) { return s.at(pair).at(arm).at(i); });
-      const Interval band = bootstrap_mean(values);
-      curve.y.push_back(mean(values));
-      curve.low.push_back(band.low);
-      curve.high.push_back(band.high);
+      add_mean(curve, x[i], values);
     }
     chart.curves.push_back(curve);
   }
