@@ -85,8 +85,9 @@ void load_checkpoint(const std::string& path, TrainingState& state, Caller at) {
   // After the optimizer, whose learning rates it sets.
   if (state.scheduler) state.scheduler->set_step(step);
   default_generator().set_state(generator);
-  state.position = numbers.value("position", json());
-  state.extra = numbers.value("extra", json());
+  // Moved, and null where missing: copying recurses, and a file may nest them deeply.
+  state.position = std::move(numbers["position"]);
+  state.extra = std::move(numbers["extra"]);
 }
 
 void load_model(const std::string& path, Module& model, Caller at) {

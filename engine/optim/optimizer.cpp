@@ -143,8 +143,10 @@ std::vector<std::string> Optimizer::differences(const StateDict& state, const js
     lines.push_back(fmt::format(format, std::forward<Args>(args)...));
   };
   try {
-    if (numbers.at("optimizer") != name()) {
-      differ("the optimizer is {}, here {}", numbers.at("optimizer").dump(), name());
+    if (const json& kind = numbers.at("optimizer"); kind != name()) {
+      // Not lists and objects: printing recurses, and a file may nest them deeply.
+      differ("the optimizer is {}, here {}",
+             kind.is_primitive() ? kind.dump() : fmt::format("({})", kind.type_name()), name());
       return lines;
     }
     const json& steps = numbers.at("steps");

@@ -19,6 +19,11 @@ std::span<const uint8_t> bytes_of(std::string_view text) {
 }
 std::string text_of(const Bytes& bytes) { return {bytes.begin(), bytes.end()}; }
 
+// Lists and objects by their kind only: printing them recurses, and they may be nested deeply.
+std::string shown(const nlohmann::json& value) {
+  return value.is_primitive() ? value.dump() : fmt::format("({})", value.type_name());
+}
+
 // The tokens as they are written, by number.
 std::vector<std::string> parse_vocabulary(std::string_view text, const std::string& name,
                                           Caller at) {
@@ -35,7 +40,7 @@ std::vector<std::string> parse_vocabulary(std::string_view text, const std::stri
   for (auto& [token, number] : json.items()) {
     if (!number.is_number_unsigned() || number.get<uint64_t>() >= tokens.size())
       fail(op, at, "{} gives '{}' the number {}; {} tokens have 0 to {}, each once", name,
-           excerpt(token), excerpt(number.dump()), tokens.size(), tokens.size() - 1);
+           excerpt(token), excerpt(shown(number)), tokens.size(), tokens.size() - 1);
     const auto place = number.get<size_t>();
     if (taken[place])
       fail(op, at, "{} gives the number {} to '{}' and to '{}'", name, place,

@@ -122,6 +122,29 @@ TEST(Checkpoint, DifferencesAreListedAndNothingChanges) {
                "is a safetensors file but no checkpoint");
 }
 
+// Copying or printing JSON as deep as this would overflow the stack.
+TEST(Checkpoint, SurvivesJsonNestedDeeply) {
+  Folder folder;
+  TrainingRun run;
+  run.train(1);
+  io::save_checkpoint(folder / "good", run.state());
+  io::Metadata metadata;
+  const StateDict tensors = io::load_safetensors(folder / "good", &metadata);
+  const std::string deep = std::string(200000, '[') + std::string(200000, ']');
+  const auto load = [&](const std::string& old, const std::string& by) {
+    io::Metadata changed = metadata;
+    std::string& text = changed.at("state");
+    text.replace(text.find(old), old.size(), by);
+    io::save_safetensors(folder / "deep", tensors, changed);
+    io::TrainingState state = run.state();
+    io::load_checkpoint(folder / "deep", state);
+    return state.position.size();
+  };
+  EXPECT_EQ(load("\"position\":null", "\"position\":" + deep), 1u);
+  EXPECT_FAILS(load("\"optimizer\":\"AdamW\"", "\"optimizer\":" + deep),
+               "the optimizer is \\(array\\), here AdamW");
+}
+
 TEST(Checkpoint, KilledWhileWritingTheLastOneIsWhole) {
   Folder folder;
   manual_seed(1);

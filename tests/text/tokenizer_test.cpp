@@ -117,6 +117,10 @@ TEST(BytePair, SaysWhatIsWrongWithItsFiles) {
   EXPECT_FAILS(parse(good.substr(0, 500), merges), "is no JSON: .*column 501");
   EXPECT_FAILS(parse("[1, 2]", merges), "must be a JSON object");
   EXPECT_FAILS(parse("{\"a\": \"b\"}", merges), "gives 'a' the number \"b\"");
+  // Printing such a value would need a stack as deep.
+  const std::string deep = std::string(200000, '[') + std::string(200000, ']');
+  EXPECT_FAILS(parse("{\"a\": " + deep + "}", merges),
+               "gives 'a' the number \\(array\\); 1 tokens");
   EXPECT_FAILS(parse("{\"a\": 0, \"b\": -1}", merges), "'b' the number -1; 2 tokens have 0 to 1");
   EXPECT_FAILS(parse("{\"a\": 0, \"b\": 2}", merges), "'b' the number 2");
   EXPECT_FAILS(parse("{\"a\": 1, \"b\": 1}", merges), "the number 1 to 'a' and to 'b'");
