@@ -176,11 +176,14 @@ class TorchReader {
   }
 
   void collect(const PickleValue& dict, const std::string& prefix, int depth) {
-    constexpr size_t most_steps = 1 << 20;
+    constexpr size_t most_steps = 1 << 20, most_letters = 64 << 20;
     if (depth > 16) refuse("dictionaries are nested deeper than 16 at '{}'", printable(prefix));
     for (size_t i = 0; i + 1 < dict.items.size(); i += 2) {
       if (++steps_ > most_steps) refuse("there are more than {} entries", most_steps);
       if (!dict.items[i]->is(Kind::text)) continue;
+      // Dictionaries and keys may be shared, so that names outgrow the file.
+      letters_ += prefix.size() + dict.items[i]->text.size();
+      if (letters_ > most_letters) refuse("names of entries take more than 64 MiB together");
       std::string name = prefix + dict.items[i]->text;
       const PickleValue& value = *dict.items[i + 1];
       if (value.is(Kind::dict)) collect(value, name + ".", depth + 1);
@@ -287,7 +290,7 @@ class TorchReader {
   std::string prefix_, pickle_;
   std::map<std::string, Tensor> storages_;
   StateDict tensors_;
-  size_t steps_ = 0;
+  size_t steps_ = 0, letters_ = 0;  // entries seen, and the length of their names
 };
 
 // Writes the pickle of an OrderedDict of tensors, protocol 2.

@@ -3,6 +3,7 @@
 #include "engine/io/torch_file.h"
 
 #include "engine/io/unpickle.h"
+#include "engine/io/zip.h"
 #include "engine/ops/create.h"
 #include "tests/io/io_support.h"
 
@@ -131,6 +132,21 @@ TEST(TorchFile, ReadsArchivesWithNumbersOf64Bits) {
 TEST(TorchFile, SurvivesDamage) {
   std::string file = read_text(fixture("training.pt"));
   expect_survives(file, 3000, [](const std::string& text) { io::read_torch(*as_source(text)); });
+}
+
+// Entries that share one long key: the names made of it would take 100 MB.
+TEST(TorchFile, RefusesNamesThatGrow) {
+  Folder folder;
+  const std::string key = std::string("X\x00\x00\x10\x00", 5) + std::string(1 << 20, 'a') + "q\x01";
+  std::string pickle = "\x80\x02}U\x01k}(" + key + "N";
+  for (int i = 0; i < 99; ++i) pickle += "h\x01N";
+  pickle += "us.";
+  io::AtomicFile file(folder / "names.pt");
+  io::ZipWriter zip(file, "torch");
+  zip.add("archive/data.pkl", {pickle}, false);
+  zip.finish();
+  file.commit();
+  EXPECT_FAILS(io::load_torch(folder / "names.pt", "k"), "names .* more than 64 MiB together");
 }
 
 io::PickleValue::Kind root_kind(const std::string& text, io::PickleLimits limits = {}) {
