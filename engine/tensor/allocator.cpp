@@ -1,5 +1,6 @@
 #include "engine/tensor/allocator.h"
 
+#include <sanitizer/asan_interface.h>  // whose macros do nothing where the sanitizer is off
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -11,13 +12,6 @@
 #include <unordered_map>
 
 #include "engine/error.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(data, size) ((void)(data), (void)(size))
-#define ASAN_UNPOISON_MEMORY_REGION(data, size) ((void)(data), (void)(size))
-#endif
 
 namespace strata::memory {
 namespace {
