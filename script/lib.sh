@@ -32,7 +32,7 @@ build() {
   mkdir -p "$root/build" || die "cannot write to $root/build"
   if [ ! -f "$root/build/$preset/build.ninja" ]; then
     (cd "$root" && cmake --preset "$preset") >"$log" 2>&1 || {
-      grep -A 3 'CMake Error' "$log" | grep -v 'CMake Error' | sed 's/^ *//' | tr '\n' ' ' >&2
+      grep -A 3 'CMake Error' "$log" | grep -v -e 'CMake Error' -e 'Call Stack' | sed 's/^ *//' | tr '\n' ' ' >&2
       die "configuring failed; the whole log is build/$preset.log"
     }
   fi
