@@ -144,6 +144,7 @@ std::optional<ModelGuess> gpt(const Found& f) {
 
 std::optional<ModelGuess> bert(const Found& f) {
   const char* head = f.has("head.transform.weight") ? "masked"
+                     : !f.has("head.weight")        ? "sentence"
                      : f.has("pooler.weight")       ? "classes"
                                                     : "tags";
   const int64_t width = f("encoder.token.weight", 1);
@@ -243,6 +244,27 @@ std::optional<ModelGuess> guess_model(const StateDict& theirs) {
     if (defaults.at(key) != value && value != 0) different[key] = value;  // 0: not in the file
   best->options = different;
   return best;
+}
+
+std::vector<std::string> read_heads(const json& config, ModelGuess& guess) {
+  const std::map<std::string, std::vector<const char*>> places = {
+      {"heads", {"/num_attention_heads", "/n_head"}},
+      {"text_heads", {"/text_config/num_attention_heads"}},
+      {"image_heads", {"/vision_config/num_attention_heads"}}};
+  const json known = model_options(guess.model);
+  std::vector<std::string> silent;
+  for (auto& [option, pointers] : places) {
+    if (!known.contains(option)) continue;
+    bool found = false;
+    for (const char* pointer : pointers) {
+      const json::json_pointer place(pointer);
+      if (!config.contains(place) || !config.at(place).is_number_integer()) continue;
+      guess.options[option] = config.at(place);
+      found = true;
+    }
+    if (!found) silent.push_back(option);
+  }
+  return silent;
 }
 
 }  // namespace strata

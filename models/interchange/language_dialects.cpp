@@ -27,7 +27,10 @@ Dialect gpt_huggingface() {
 
 Dialect bert_huggingface(const json& options) {
   Dialect d("huggingface");
-  const std::string embeddings = "bert.embeddings.", block = "bert.encoder.layer.*.";
+  // A network without a head is the library's "base model", whose names have no prefix.
+  const bool base = options.at("head") == "sentence";
+  const std::string root = base ? "" : "bert.";
+  const std::string embeddings = root + "embeddings.", block = root + "encoder.layer.*.";
   d.tensor(embeddings + "word_embeddings.weight", "encoder.token.weight");
   d.tensor(embeddings + "position_embeddings.weight", "encoder.position.weight");
   d.tensor(embeddings + "token_type_embeddings.weight", "encoder.type.weight");
@@ -46,11 +49,13 @@ Dialect bert_huggingface(const json& options) {
     d.copies = {{"cls.predictions.decoder.weight", "encoder.token.weight"},
                 {"cls.predictions.decoder.bias", "head.bias"}};
     d.ignored.insert(d.ignored.end(), {"*pooler.dense.*", "cls.seq_relationship.*"});
+  } else if (base) {
+    d.ignored.push_back("pooler.dense.*");
   } else {
     if (options.at("head") == "classes") d.layer("bert.pooler.dense", "pooler");
     d.layer("classifier", "head");
   }
-  d.root = "bert.";
+  d.root = root;
   d.spellings = {{"LayerNorm.weight", "LayerNorm.gamma"}, {"LayerNorm.bias", "LayerNorm.beta"}};
   return d;
 }

@@ -4,6 +4,7 @@
 #include "engine/ops/create.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/product.h"
+#include "engine/ops/reduce.h"
 #include "engine/ops/view.h"
 
 namespace strata {
@@ -147,6 +148,28 @@ BertTagger::BertTagger(const BertOptions& options, int64_t tags)
       dropout_(add<Dropout>("dropout", options.dropout)),
       head_(add<Linear>("head", options.width, tags)) {
   initialise();
+}
+
+BertSentence::BertSentence(const BertOptions& options) : BertModel(options) { initialise(); }
+
+Tensor BertSentence::forward(const Tensor& index) {
+  const Tensor states = encoder_(index);
+  if (encoder_.options().padding < 0) return decide(mean(states, {1}));
+  const Tensor padding =
+      scalar(static_cast<double>(encoder_.options().padding), index.dtype()).to(index.device());
+  const Tensor seen = to_dtype(not_equal(index, padding), states.dtype()).unsqueeze(2);
+  return decide(sum(states * seen, {1}));  // its length, which a mean divides, is set to 1 anyway
+}
+
+Tensor BertSentence::decide(const Tensor& sums) {
+  const Tensor length = sqrt(sum(square(sums), {1}, true));
+  return sums / maximum(length, full({}, 1e-12, sums.dtype()).to(sums.device()));
+}
+
+std::vector<std::string> BertSentence::stages() const {
+  std::vector<std::string> names;
+  for (const std::string& name : encoder_.stages()) names.push_back("encoder." + name);
+  return names;
 }
 
 }  // namespace strata

@@ -16,6 +16,7 @@
 //   BertClassifier: pooler       [N, C]         C^2 + C                 C^2 a text
 //                   head         [N, classes]   (C + 1) classes
 //   BertTagger: head             [N, T, tags]   (C + 1) tags            C tags
+//   BertSentence                 [N, C]         0                       C
 //
 //   uncased, V 30522, T 512       L    C     heads   encoder       with pooler   with masked LM
 //   bert-base                     12   768   12      108,891,648   109,482,240   109,514,298
@@ -174,6 +175,19 @@ class BertTagger : public BertModel {
  private:
   Dropout& dropout_;
   Linear& head_;
+};
+
+// The vector of a text, for comparing texts by cosine: the mean of the states of the tokens that
+// are not padding, of length 1: [N, C] (Reimers and Gurevych 2019, "Sentence-BERT").
+class BertSentence : public BertModel {
+ public:
+  explicit BertSentence(const BertOptions& options);
+  std::string kind() const override { return "BertSentence"; }
+  Tensor forward(const Tensor& index) override;
+  std::vector<std::string> stages() const override;
+
+ private:
+  Tensor decide(const Tensor& states) override;
 };
 
 }  // namespace strata

@@ -48,7 +48,9 @@ std::unique_ptr<Model> make_bert(const json& o) {
   if (head == "masked") return std::make_unique<BertMaskedLm>(options);
   if (head == "classes") return std::make_unique<BertClassifier>(options, o.at("classes"));
   if (head == "tags") return std::make_unique<BertTagger>(options, o.at("classes"));
-  fail("make_model", Caller{}, "BERT has no head '{}'; there are masked, classes and tags", head);
+  if (head == "sentence") return std::make_unique<BertSentence>(options);
+  fail("make_model", Caller{},
+       "BERT has no head '{}'; there are masked, classes, tags and sentence", head);
 }
 
 ModelEntry bert_entry(const std::string& name, const std::string& about, const BertOptions& o) {

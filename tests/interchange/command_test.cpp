@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "engine/io/npy.h"
@@ -48,6 +50,32 @@ TEST(ImportCommand, GoesThereAndBackInEveryFormat) {
     ASSERT_EQ(got.size(), theirs.size());
     for (auto& [name, tensor] : theirs) expect_same(got.at(name), tensor);
   }
+}
+
+// The number of heads, which no shape shows, comes from transformers' config.json; without one it
+// is said what is assumed.
+TEST(ImportCommand, ReadsTheConfigBesideTheFile) {
+  Folder folder;
+  const std::string file = folder / "bert.pt", out = folder / "out.safetensors";
+  std::filesystem::copy_file(fixture("bert_sentence.huggingface.pt"), file);
+  auto import = [&] {
+    testing::internal::CaptureStdout();
+    const int code = strata_command({"import", file, "--out", out});
+    EXPECT_EQ(code, 0);
+    return testing::internal::GetCapturedStdout();
+  };
+  EXPECT_NE(import().find("Assumed: heads 1"), std::string::npos);  // of width 16
+  auto heads = [&] {
+    io::Metadata metadata;
+    io::load_safetensors(out, &metadata);
+    return nlohmann::json::parse(metadata.at("options")).value("heads", 0);
+  };
+  EXPECT_EQ(heads(), 1);
+  std::ofstream(folder / "config.json") << R"({"num_attention_heads": 2})";
+  EXPECT_EQ(import().find("Assumed"), std::string::npos);
+  EXPECT_EQ(heads(), 2);
+  std::ofstream(folder / "config.json") << "[2";
+  EXPECT_FAILS(strata_command({"import", file, "--out", out}), "config.json is not a JSON object");
 }
 
 TEST(ImportCommand, WritesNothingWhenItFails) {

@@ -63,6 +63,8 @@ const std::vector<Case>& cases() {
        "huggingface", "pt"},
       {"bert_tags.huggingface", "bert", with(words, {{"head", "tags"}, {"classes", 3}}),
        "huggingface", "pt"},
+      {"bert_sentence.huggingface", "bert", with(words, {{"head", "sentence"}}), "huggingface",
+       "pt"},
       {"clip.huggingface", "clip", clip, "huggingface", "pt"},
       {"clip.openai", "clip", clip, "openai", "pt"},
       {"clip_resnet.openai", "clip",
@@ -198,6 +200,21 @@ TEST_P(Interchange, GuessesTheModel) {
   model->eval();
   StateDict arrays = io::load_npz(fixture(std::string(c.name) + ".npz"));
   expect_near(values((*model)(arrays.at("input"))), values(arrays.at("output")), 1e-4);
+}
+
+TEST(Interchange, ReadsHeadsFromAConfig) {
+  ModelGuess guess{"bert-base", {{"width", 384}}};
+  EXPECT_EQ(read_heads({{"num_attention_heads", 12}}, guess), std::vector<std::string>{});
+  EXPECT_EQ(guess.options.at("heads"), 12);
+  EXPECT_EQ(read_heads(json::object(), guess), std::vector<std::string>{"heads"});
+  EXPECT_EQ(guess.options.at("heads"), 12);
+  ModelGuess two{"clip", json::object()};
+  const json towers = {{"text_config", {{"num_attention_heads", 8}}}, {"num_attention_heads", 3}};
+  EXPECT_EQ(read_heads(towers, two), std::vector<std::string>{"image_heads"});
+  EXPECT_EQ(two.options, (json{{"text_heads", 8}}));
+  ModelGuess plain{"resnet50", json::object()};
+  EXPECT_EQ(read_heads(towers, plain), std::vector<std::string>{});
+  EXPECT_TRUE(plain.options.empty());
 }
 
 TEST(Interchange, GuessesNothingFromStrangers) {

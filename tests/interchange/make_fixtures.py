@@ -17,6 +17,7 @@ places. Made with torch 2.15, torchvision 0.29, timm 1.0, transformers 5.24 and 
 """
 
 import argparse
+import functools
 import json
 import os
 import subprocess
@@ -260,6 +261,13 @@ CASES = {
         None,
         lambda: bert(hf.BertForTokenClassification),
     ),
+    "bert_sentence.huggingface": (
+        "bert",
+        dict(WORDS, head="sentence"),
+        "huggingface",
+        None,
+        lambda: bert(functools.partial(hf.BertModel, add_pooling_layer=False)),
+    ),
     "clip.huggingface": ("clip", CLIP, "huggingface", 8, clip),
     "clip.openai": (
         "clip",
@@ -316,6 +324,9 @@ def run(name, model, x):
     if name.startswith("clip"):
         image = model.get_image_features(x)
         return image if torch.is_tensor(image) else image.pooler_output
+    if name.startswith("bert_sentence"):  # as sentence-transformers does it
+        states = model(x, attention_mask=(x != 0).long()).last_hidden_state
+        return torch.nn.functional.normalize((states * (x != 0)[..., None]).sum(1), dim=1)
     out = model(x)
     return out if torch.is_tensor(out) else out.logits
 
@@ -356,6 +367,8 @@ def write(name):
         else torch.save(state, path)
     )
     x = example(CASES[name][3], generator)
+    if name.startswith("bert_sentence"):
+        x[1, 8:] = 0  # padding
     out = run(name, model, x)
     direction = torch.randn(out.shape, generator=generator)
     arrays = {

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -57,19 +59,42 @@ void print_list(const char* what, const std::vector<std::string>& names) {
   for (const std::string& name : names) fmt::print("  {}\n", name);
 }
 
+// What transformers writes beside its files, or an empty object.
+nlohmann::json config_beside(const std::string& file) {
+  const std::filesystem::path path = std::filesystem::path(file).parent_path() / "config.json";
+  std::ifstream in(path);
+  if (!in) return nlohmann::json::object();
+  const nlohmann::json config = nlohmann::json::parse(in, nullptr, false);
+  if (!config.is_object()) {
+    fail("import", Caller{}, "{} is not a JSON object; mend it or move it away", path.string());
+  }
+  return config;
+}
+
+// Heads from the config.json beside the file; where nobody tells, says what is assumed.
+void set_heads(const std::string& file, const nlohmann::json& asked, ModelGuess& guess) {
+  for (const std::string& option : read_heads(config_beside(file), guess)) {
+    if (asked.contains(option)) continue;
+    nlohmann::json options = model_options(guess.model);
+    options.update(guess.options);
+    fmt::print(
+        "Assumed: {} {}, which shapes do not show; a config.json beside the file would tell, "
+        "or --options '{{\"{}\": ...}}'\n",
+        option, options.at(option).dump(), option);
+  }
+}
+
 // The model to import as: the one asked for, or the one the file looks like with the options asked
 // for on top.
 ModelGuess target(const InterchangeOptions& o, const StateDict& theirs) {
-  ModelGuess asked{o.model, parsed(o.options)};
-  const std::optional<ModelGuess> guess = guess_model(theirs);
-  if (guess) fmt::print("{} looks like {} {}\n", o.file, guess->model, guess->options.dump());
-  if (!asked.model.empty()) return asked;
+  const nlohmann::json asked = parsed(o.options);
+  if (!o.model.empty()) return {o.model, asked};
+  std::optional<ModelGuess> guess = guess_model(theirs);
   if (!guess) fail("import", Caller{}, "{} looks like no model known; give --model", o.file);
-  asked.model = guess->model;
-  nlohmann::json options = guess->options;
-  options.update(asked.options);
-  asked.options = options;
-  return asked;
+  set_heads(o.file, asked, *guess);
+  fmt::print("{} looks like {} {}\n", o.file, guess->model, guess->options.dump());
+  guess->options.update(asked);
+  return *guess;
 }
 
 int run_import(const InterchangeOptions& o) {
