@@ -149,7 +149,7 @@ TEST(Inputs, AreReadOrRefused) {
   EXPECT_FAILS(read_inputs(images, {"test:40"}, 1), "below 40");
   EXPECT_FAILS(read_inputs(images, {"test:x"}, 1), "test:NUMBER");
   EXPECT_FAILS(read_inputs(images, {"/nonexistent.png"}, 1), "nonexistent.png");
-  EXPECT_FAILS(read_inputs(tokens, {"12345678901234567"}, 1), "17 bytes.*1 to 16");
+  EXPECT_FAILS(read_inputs(tokens, {"12345678901234567"}, 1), "17 tokens.*1 to 16");
   EXPECT_FAILS(read_inputs(tokens, {"\xff"}, 1), "none of the network's 128 tokens");
   EXPECT_EQ(images.class_of(images.class_names[1]), 1);
   EXPECT_EQ(images.class_of("2"), 2);

@@ -118,11 +118,12 @@ TEST(InspectText, IsAsLongAsTheNetworkReads) {
   inspect::Subject subject;
   inspect::test::make_pair(subject, "lstm_lm",
                            {{"vocabulary", 128}, {"embedding", 4}, {"width", 4}});
+  subject.spelling = inspect::bytes_from(0, 128);
   const std::string text(300, 'a');
   EXPECT_EQ(inspect::read_inputs(subject, {text}, 1).x.shape(), (Dims{1, 300}));
   EXPECT_FAILS(inspect::read_inputs(subject, {""}, 1), "the text is empty");
   EXPECT_FAILS(inspect::read_inputs(inspect::test::token_subject(), {text}, 1),
-               "has 300 bytes; this network reads 1 to 16");
+               "has 300 tokens; this network reads 1 to 16");
 }
 
 }  // namespace

@@ -40,6 +40,7 @@ inline Subject token_subject() {
   subject.name = "gpt, test";
   make_pair(subject, "gpt",
             {{"vocabulary", 128}, {"context", 16}, {"width", 16}, {"heads", 2}, {"layers", 2}});
+  subject.spelling = bytes_from(0, 128);
   return subject;
 }
 

@@ -68,6 +68,7 @@ std::string command_of(const InspectOptions& o) {
   if (!o.random_labels.checkpoint.empty()) {
     command += " --random-labels " + o.random_labels.checkpoint.string();
   }
+  if (!o.source.vocabulary.empty()) command += " --vocabulary " + o.source.vocabulary.string();
   if (o.count != 4) command += fmt::format(" --count {}", o.count);
   return command + fmt::format(" --seed {} -o {}", o.seed, o.out.string());
 }
@@ -219,6 +220,9 @@ void add_inspect(CLI::App& app, Command& run) {
   command->add_option("--model", o->source.model, "Name of the network, without a config.json");
   command->add_option("--model-options", o->model_options, "Its options, as JSON");
   command->add_option("--data", o->source.data, "Its data, as `strata study` takes it");
+  command->add_option("--vocabulary", o->source.vocabulary,
+                      "Of a network of tokens: vocab.txt (WordPiece) or vocab.json with merges.txt "
+                      "beside it (byte pairs); without it tokens are bytes");
   command->callback([o, &run] { run = [o] { return inspect_network(*o); }; });
 }
 

@@ -35,7 +35,7 @@ std::vector<std::string> numbered(const char* prefix, int64_t count) {
 Answer patterns(const Request& r) {
   NoGrad off;
   Answer answer;
-  for (auto& [layer, pattern] : attention_patterns(gpt_of(r), r.inputs.x)) {
+  for (auto& [layer, pattern] : attention_patterns(*r.subject.model, r.inputs.x)) {
     draw::Row row{{}, layer, draw::Range{0, 1}};
     for (int64_t h = 0; h < pattern.size(1); ++h) {
       row.panels.push_back(
@@ -82,9 +82,9 @@ Answer through_layers(const Request& r) {
 Answer heads(const Request& r) {
   Answer answer;
   for (bool trained : {true, false}) {
-    Gpt& gpt = gpt_of(r, trained);
+    Model& model = trained ? *r.subject.model : *r.subject.untrained;
     int64_t context = r.subject.options["context"];
-    HeadScores s = head_scores(gpt, r.subject.options["vocabulary"],
+    HeadScores s = head_scores(model, r.subject.options["vocabulary"],
                                {.length = std::max<int64_t>(2, context / 4), .seed = r.seed});
     draw::Row row{{}, trained ? "trained" : "before training", draw::Range{0, 1}};
     auto columns = numbered("head ", s.previous.size(1));

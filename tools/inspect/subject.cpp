@@ -8,6 +8,7 @@
 #include "engine/data/image_file.h"
 #include "engine/data/terrace.h"
 #include "engine/io/checkpoint.h"
+#include "engine/io/safetensors.h"
 #include "engine/ops.h"
 #include "models/multimodal/clip.h"
 #include "models/registry.h"
@@ -25,6 +26,12 @@ std::string lower(std::string text) {
   return text;
 }
 
+// What a run's files say besides what a Source holds.
+struct Origin {
+  uint64_t seed = 1;
+  int64_t first_byte = 0;  // of networks that read bytes: token t is the byte first_byte + t
+};
+
 // Fills what the command line left open from the config.json of a run of `strata train`.
 void complete_from_task(Source& source, const nlohmann::json& run, Subject& subject) {
   const train::TaskEntry& task = train::task_named(run.at("task"));
@@ -41,22 +48,33 @@ void complete_from_task(Source& source, const nlohmann::json& run, Subject& subj
   subject.reads_captions = source.model == "clip";
 }
 
-// The same from the config.json of any run, if there is one; returns its seed.
-uint64_t complete(Source& source, const fs::path& folder, Subject& subject) {
-  fs::path config = folder / "config.json";
-  if (!fs::exists(config)) {
-    if (source.model.empty()) {
-      fail("inspect", Caller{},
-           "{} has no config.json beside it, so say which network it is: --model NAME (`strata "
-           "models` lists them) and --model-options JSON",
-           source.checkpoint.string());
-    }
-    return 1;
+// The same from what `strata import` writes into its files.
+void complete_from_file(Source& source, const fs::path& file) {
+  const io::Metadata metadata = io::Safetensors(io::open_file(file.string())).metadata();
+  if (!metadata.contains("model")) {
+    fail("inspect", Caller{},
+         "{} does not say which network it is, nor does a config.json beside it: --model NAME "
+         "(`strata models` lists them) and --model-options JSON",
+         source.checkpoint.string());
   }
-  nlohmann::json run = report::read_json(config);
+  source.model = metadata.at("model");
+  if (source.options.is_null() && metadata.contains("options"))
+    source.options = nlohmann::json::parse(metadata.at("options"));
+}
+
+// The same from the config.json of any run, if there is one, or from the file.
+Origin complete(Source& source, const fs::path& file, Subject& subject) {
+  const fs::path config = file.parent_path() / "config.json";
+  nlohmann::json run;
+  if (fs::exists(config)) run = report::read_json(config);
   if (run.contains("task")) {
     complete_from_task(source, run, subject);
-    return run.value("seed", uint64_t{1});
+    return {.seed = run.value("seed", uint64_t{1})};
+  }
+  // Another library's config.json names its model otherwise, if at all.
+  if (!run.contains("model") || !run["model"].is_object()) {
+    if (source.model.empty()) complete_from_file(source, file);
+    return {};
   }
   if (source.model.empty()) {
     source.model = run.at("model").at("name");
@@ -64,9 +82,10 @@ uint64_t complete(Source& source, const fs::path& folder, Subject& subject) {
       source.options = run["model"]["options"];
     }
   }
-  if (run.contains("text")) subject.first_byte = run["text"].value("first_byte", int64_t{0});
+  Origin origin{.seed = run.value("seed", uint64_t{1})};
+  if (run.contains("text")) origin.first_byte = run["text"].value("first_byte", int64_t{0});
   if (source.data.empty() && run.contains("data")) source.data = run["data"].value("source", "");
-  return run.value("seed", uint64_t{1});
+  return origin;
 }
 
 void load(Subject& subject, const Source& source, const fs::path& file, uint64_t seed) {
@@ -93,11 +112,6 @@ Tensor object_of(const Dataset& data, const std::vector<int64_t>& indices) {
   }
   return from_vector(inside, {static_cast<int64_t>(indices.size()), data.height, data.width})
       .to(DType::boolean);
-}
-
-std::string shown(int64_t byte) {
-  bool printable = byte > 32 && byte < 127;
-  return printable ? std::string(1, static_cast<char>(byte)) : fmt::format("\\x{:02x}", byte);
 }
 
 std::vector<int64_t> covering_classes(const Dataset& data, int64_t count) {
@@ -165,32 +179,23 @@ Inputs read_images(const Dataset& data, const std::vector<std::string>& given) {
   return all;
 }
 
-// Networks of tokens read bytes.
 Inputs read_text(const Subject& subject, const std::vector<std::string>& given) {
-  int64_t vocabulary = subject.options.value("vocabulary", int64_t{0});
   // A network that keeps a state reads texts of any length.
-  int64_t context = subject.options.value("context", std::numeric_limits<int64_t>::max());
+  const int64_t context = subject.options.value("context", std::numeric_limits<int64_t>::max());
   if (given.size() != 1) {
     fail("inspect", Caller{}, "a network of tokens takes one text: --input \"some text\"");
   }
-  std::vector<int64_t> tokens;
-  Inputs inputs;
-  inputs.tokens.emplace_back();
-  for (unsigned char byte : given[0]) {
-    int64_t token = byte - subject.first_byte;
-    if (token < 0 || token >= vocabulary) {
-      fail("inspect", Caller{}, "'{}' is none of the network's {} tokens, {} to {}", shown(byte),
-           vocabulary, shown(subject.first_byte), shown(subject.first_byte + vocabulary - 1));
-    }
-    tokens.push_back(token);
-    inputs.tokens[0].push_back(shown(byte));
-  }
-  if (tokens.empty()) fail("inspect", Caller{}, "the text is empty; give at least one byte");
-  if (static_cast<int64_t>(tokens.size()) > context) {
-    fail("inspect", Caller{}, "the text has {} bytes; this network reads 1 to {}", tokens.size(),
+  if (given[0].empty()) fail("inspect", Caller{}, "the text is empty; give at least one byte");
+  const std::vector<int64_t> tokens = subject.spelling->encode(given[0]);
+  const auto length = static_cast<int64_t>(tokens.size());
+  if (length > context) {
+    fail("inspect", Caller{}, "the text has {} tokens; this network reads 1 to {}", length,
          context);
   }
-  inputs.x = from_vector(tokens, {1, static_cast<int64_t>(tokens.size())});
+  Inputs inputs;
+  inputs.tokens.emplace_back();
+  for (int64_t token : tokens) inputs.tokens[0].push_back(subject.spelling->shown(token));
+  inputs.x = from_vector(tokens, {1, length});
   inputs.names = {given[0]};
   inputs.labels = {-1};
   return inputs;
@@ -202,14 +207,14 @@ std::string Subject::class_name(int64_t index) const {
   if (index >= 0 && index < static_cast<int64_t>(class_names.size())) {
     return class_names[static_cast<size_t>(index)];
   }
-  return reads_images() ? fmt::format("{}", index) : shown(first_byte + index);
+  return spelling ? spelling->shown(index) : fmt::format("{}", index);
 }
 
 introspect::Scores Subject::scores_of(Model& which) const {
   if (reads_images()) return [&which](const Tensor& x) { return which(x); };
   return [&which](const Tensor& x) {
     Tensor logits = which(x);
-    return logits.select(1, logits.size(1) - 1);
+    return logits.rank() == 2 ? logits : logits.select(1, logits.size(1) - 1);
   };
 }
 
@@ -242,7 +247,7 @@ Subject open_subject(const Source& given) {
          home.string());
   }
   Subject subject;
-  uint64_t seed = complete(source, home, subject);
+  const auto [seed, first_byte] = complete(source, file, subject);
   subject.model_name = source.model;
   subject.name = fmt::format("{}, {}", source.model, source.checkpoint.string());
   subject.options = complete_options(source.model, source.options);
@@ -250,6 +255,11 @@ Subject open_subject(const Source& given) {
   // CLIP has a vocabulary and reads images nevertheless.
   const bool reads_tokens =
       subject.options.contains("vocabulary") && model_entry(source.model).domain != Domain::image;
+  if (reads_tokens) {
+    const int64_t vocabulary = subject.options.at("vocabulary");
+    subject.spelling = source.vocabulary.empty() ? bytes_from(first_byte, vocabulary)
+                                                 : read_spelling(source.vocabulary, vocabulary);
+  }
   if (!source.data.empty() && !reads_tokens) {
     subject.train = open_dataset(source.data, Split::train, seed);
     subject.validation = open_dataset(source.data, Split::validation, seed);

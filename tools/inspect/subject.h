@@ -10,6 +10,7 @@
 
 #include "engine/data/dataset.h"
 #include "models/model.h"
+#include "tools/inspect/spelling.h"
 #include "tools/introspect/edit.h"
 
 namespace strata::inspect {
@@ -19,9 +20,10 @@ namespace strata::inspect {
 // beside it says may be overridden by the other fields.
 struct Source {
   std::filesystem::path checkpoint;
-  std::string model;       // a name of the registry
-  nlohmann::json options;  // of the model
-  std::string data;        // as `strata study --data` takes it
+  std::string model;                 // a name of the registry
+  nlohmann::json options;            // of the model
+  std::string data;                  // as `strata study --data` takes it
+  std::filesystem::path vocabulary;  // of a network of tokens that are not bytes: read_spelling()
 };
 
 struct Subject {
@@ -30,13 +32,14 @@ struct Subject {
   nlohmann::json options;
   std::unique_ptr<Model> model, untrained;           // both in evaluation mode
   std::unique_ptr<Dataset> train, validation, test;  // null where the network reads no images
-  std::vector<std::string> class_names;  // of the scores; empty when unknown, or there are none
-  int64_t first_byte = 0;       // of networks of tokens: token t is the byte first_byte + t
+  std::vector<std::string> class_names;      // of the scores; empty when unknown, or there are none
+  std::shared_ptr<const Spelling> spelling;  // of networks of tokens
   bool reads_captions = false;  // a CLIP that was trained on sentences of engine/data/captions.h
 
   bool reads_images() const { return test != nullptr; }
   std::string class_name(int64_t index) const;
-  // [N, classes]; of a network of tokens, the logits of what follows the last token.
+  // [N, classes]; of a network of tokens, what it says of the text or, where it says something of
+  // every token, of the last: the logits of what follows.
   introspect::Scores scores() const { return scores_of(*model); }
   introspect::Scores untrained_scores() const { return scores_of(*untrained); }
   // A class by its name (upper and lower case alike) or its number; an unknown one is an error that
