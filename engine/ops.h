@@ -12,6 +12,7 @@
 #include "engine/ops/join.h"
 #include "engine/ops/loss.h"
 #include "engine/ops/norm.h"
+#include "engine/ops/packed_weights.h"
 #include "engine/ops/plain.h"
 #include "engine/ops/pool.h"
 #include "engine/ops/product.h"

@@ -85,6 +85,7 @@ Ref<Node> make_leaf(const Tensor& tensor) {
   node->shape = tensor.shape();
   node->dtype = tensor.dtype();
   node->retains_grad = true;
+  tensor.storage()->parameter = true;
   return node;
 }
 

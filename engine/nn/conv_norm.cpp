@@ -34,6 +34,7 @@ void ConvNorm::refresh_folded() {
   DType dtype = conv.weight.dtype();
   Tensor scale = (norm.weight * rsqrt(norm.running_var + norm.options.epsilon)).to(dtype);
   folded_weight_ = conv.weight * scale.reshape({scale.size(0), 1, 1, 1});
+  folded_weight_.storage()->parameter = true;
   Tensor mean = conv.bias.defined() ? norm.running_mean - conv.bias : norm.running_mean;
   folded_bias_ = (norm.bias - mean * scale).to(dtype);
   folded_from_ = std::move(now);

@@ -7,6 +7,7 @@
 #include "engine/ops/create.h"
 #include "engine/ops/detail/kernel_inputs.h"
 #include "engine/ops/elementwise.h"
+#include "engine/ops/packed_weights.h"
 #include "engine/ops/plain.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/view.h"
@@ -57,7 +58,10 @@ Tensor run_forward(const char* op, const Plan& plan, const Tensor& x, const Tens
          residual = dense(epilogue.residual, type);
   memory::Holder holder(op);
   Tensor out = empty(plan.out(), type, x.device());
-  on(x.device(), op, plan.at, cpu::conv2d, gpu::conv2d, plan.shape, image.raw(), kernel.raw(),
+  auto on_cpu = [&](auto... arguments) {
+    cpu::conv2d(arguments..., detail::packed_weight(kernel));
+  };
+  on(x.device(), op, plan.at, on_cpu, gpu::conv2d, plan.shape, image.raw(), kernel.raw(),
      raw_or_null(bias), raw_or_null(residual), epilogue.relu, out.raw());
   return converted(out, plan.dtype);
 }
@@ -128,8 +132,11 @@ Tensor input_gradient(const char* op, const Plan& plan, const Tensor& gradient,
     memory::Holder holder(op);
     out = empty(plan.x(), type, gradient.device());
   }
-  on(out.device(), op, plan.at, cpu::conv2d_input_gradient, gpu::conv2d_input_gradient, plan.shape,
-     g.raw(), kernel.raw(), out.raw());
+  auto on_cpu = [&](auto... arguments) {
+    cpu::conv2d_input_gradient(arguments..., detail::packed_weight(kernel));
+  };
+  on(out.device(), op, plan.at, on_cpu, gpu::conv2d_input_gradient, plan.shape, g.raw(),
+     kernel.raw(), out.raw());
   return record(converted(out, plan.dtype), op, plan.at, {gradient, weight}, {gradient, weight},
                 [plan](const Tensor& u, const Saved& saved) {
                   Gradients gradients(2);

@@ -5,6 +5,7 @@
 #include "engine/ops/detail/check.h"
 #include "engine/ops/detail/kernel_inputs.h"
 #include "engine/ops/elementwise.h"
+#include "engine/ops/packed_weights.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/view.h"
 #include "engine/tensor/allocator.h"
@@ -56,6 +57,7 @@ Tensor multiply(const char* op, const Tensor& a, const Tensor& b, const Tensor& 
   g.b = right.raw();
   g.b_row = right.strides()[-2];
   g.b_column = right.strides()[-1];
+  g.packed_b = detail::packed_weight(right);
   g.epilogue.bias = raw_or_null(shift);
   g.c = out.raw();
   g.batch_rank = shape.rank() - 2;
@@ -149,15 +151,16 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Caller 
   if (bias.defined()) dtype = promote(dtype, bias.dtype());
   Dims shape = x.shape();
   shape[-1] = outputs;
-  Tensor out;
+  Tensor matrix = x, flipped;
   {
     NoGrad views;
-    Tensor matrix = x.rank() == 1 ? unsqueeze(x, 0, at) : x, flipped = transposed(weight, at);
-    Dims result = shape;
-    if (x.rank() == 1) result.insert(0, 1);
-    out = multiply("linear", matrix, flipped, bias, result, dtype, at);
-    if (x.rank() == 1) out = make_view(out, shape, {1}, 0);
+    if (x.rank() == 1) matrix = unsqueeze(x, 0, at);
+    flipped = transposed(weight, at);
   }
+  Dims result = shape;
+  if (x.rank() == 1) result.insert(0, 1);
+  Tensor out = multiply("linear", matrix, flipped, bias, result, dtype, at);
+  if (x.rank() == 1) out = make_view(out, shape, {1}, 0);
   return record(std::move(out), "linear", at, {x, weight, bias}, {x, weight},
                 [at](const Tensor& g, const Saved& saved) {
                   Gradients gradients(3);

@@ -30,6 +30,7 @@ struct Storage : Counted {
   void* data = nullptr;
   size_t bytes = 0;
   Device device = Device::cpu;
+  bool parameter = false;  // it holds a leaf, or what a module keeps in its place
   uint32_t version = 0;
   const char* last_writer = "";
   Caller last_write;

@@ -1,12 +1,12 @@
-// Convolutions in f32 on oneDNN: primitives cached, weights reordered on the way, bias, residual
-// and ReLU in the same pass. Other types, and shapes that oneDNN has only reference code for, go to
-// kernels/conv/loops.h.
+// Convolutions in f32 on oneDNN: primitives cached, weights reordered on the way or kept so, bias,
+// residual and ReLU in the same pass. Other types, and shapes that oneDNN has only reference code
+// for, go to kernels/conv/loops.h.
 #include "kernels/conv/conv.h"
 
 #include <algorithm>
 
 #include "kernels/conv/loops.h"
-#include "kernels/dnnl/primitive.h"
+#include "kernels/dnnl/packed_weight.h"
 
 namespace strata::cpu {
 namespace {
@@ -63,11 +63,13 @@ onednn::ConvolutionLayouts layouts_of(const ConvShape& k, bool bias) {
 struct Convolution {
   Prepared primitive;  // empty: use our own loops
   Prepared reorder;    // empty: none needed
+  Layout weight;       // the primitive's
   size_t weight_bytes = 0;
 
   bool small_weight() const { return static_cast<int64_t>(weight_bytes) < onednn::worth_threads; }
-  void set_reorder(const Layout& from, const Layout& to, size_t bytes) {
-    weight_bytes = bytes;
+  void set_reorder(const Layout& from, const Layout& to, const Layout& wanted) {
+    weight = wanted;
+    weight_bytes = wanted.get_size();
     onednn::OneThread alone(small_weight());
     if (from != to) reorder = onednn::prepare_reorder(from, to);
   }
@@ -102,7 +104,7 @@ Convolution make_forward(const ConvShape& k, bool bias, bool residual, bool relu
       {DNNL_ARG_SRC, layouts.x}, {DNNL_ARG_WEIGHTS, weight}, {DNNL_ARG_DST, layouts.out}};
   if (bias) arguments.push_back({DNNL_ARG_BIAS, layouts.bias});
   convolution.primitive = {dnnl::convolution_forward(description), arguments};
-  convolution.set_reorder(plain, weight, weight.get_size());
+  convolution.set_reorder(plain, weight, weight);
   return convolution;
 }
 
@@ -116,7 +118,7 @@ Convolution make_input_gradient(const ConvShape& k) {
                            {{DNNL_ARG_DIFF_DST, layouts.out},
                             {DNNL_ARG_WEIGHTS, weight},
                             {DNNL_ARG_DIFF_SRC, layouts.x}}};
-  convolution.set_reorder(plain, weight, weight.get_size());
+  convolution.set_reorder(plain, weight, weight);
   return convolution;
 }
 
@@ -130,7 +132,7 @@ Convolution make_weight_gradient(const ConvShape& k, bool bias) {
       {DNNL_ARG_SRC, layouts.x}, {DNNL_ARG_DIFF_DST, layouts.out}, {DNNL_ARG_DIFF_WEIGHTS, weight}};
   if (bias) arguments.push_back({DNNL_ARG_DIFF_BIAS, layouts.bias});
   convolution.primitive = {dnnl::convolution_backward_weights(description), arguments};
-  convolution.set_reorder(weight, plain, weight.get_size());
+  convolution.set_reorder(weight, plain, weight);
   return convolution;
 }
 
@@ -140,8 +142,11 @@ Convolution& cached(const onednn::Key& key, Make&& make) {
   return cache.find_or_make(key, [&] { return make_convolution(make); });
 }
 
-const void* reordered(Convolution& convolution, const void* weight) {
+const void* reordered(Convolution& convolution, const void* weight, PackedWeight* packed) {
   if (!convolution.reorder) return weight;
+  if (packed) {
+    return packed->in(convolution.weight, [&](void* to) { convolution.run_reorder(weight, to); });
+  }
   void* buffer = weight_buffer(convolution.weight_bytes);
   convolution.run_reorder(weight, buffer);
   return buffer;
@@ -174,14 +179,14 @@ bool all_meet_image(const ConvShape& k) {
 }
 
 bool forward_f32(const ConvShape& k, const void* x, const void* weight, const void* bias,
-                 const void* residual, bool relu, void* out) {
+                 const void* residual, bool relu, void* out, PackedWeight* packed) {
   // oneDNN 2.6 crashes when it adds to an output position that meets only padding.
   if (residual && !all_meet_image(k)) return false;
   auto key = key_of(forward, k, (bias ? 1 : 0) + (residual ? 2 : 0) + (relu ? 4 : 0));
   Convolution& convolution =
       cached(key, [&] { return make_forward(k, bias != nullptr, residual != nullptr, relu); });
   if (!convolution.primitive) return false;
-  const void* ready = reordered(convolution, weight);
+  const void* ready = reordered(convolution, weight, packed);
   if (residual) copy(residual, out, k.N * k.P * k.Q * k.O);
   if (bias) {
     convolution.primitive.run({x, ready, out, bias});
@@ -191,11 +196,12 @@ bool forward_f32(const ConvShape& k, const void* x, const void* weight, const vo
   return true;
 }
 
-bool input_gradient_f32(const ConvShape& k, const void* gradient, const void* weight, void* out) {
+bool input_gradient_f32(const ConvShape& k, const void* gradient, const void* weight, void* out,
+                        PackedWeight* packed) {
   Convolution& convolution =
       cached(key_of(input_gradient, k, 0), [&] { return make_input_gradient(k); });
   if (!convolution.primitive) return false;
-  convolution.primitive.run({gradient, reordered(convolution, weight), out});
+  convolution.primitive.run({gradient, reordered(convolution, weight, packed), out});
   return true;
 }
 
@@ -235,9 +241,9 @@ void visit_type(const ConvShape& k, F&& f) {
 }  // namespace
 
 void conv2d(const ConvShape& shape, const void* x, const void* weight, const void* bias,
-            const void* residual, bool relu, void* out) {
+            const void* residual, bool relu, void* out, PackedWeight* packed) {
   onednn::OneThread alone(on_one_thread(shape));
-  if (for_onednn(shape) && forward_f32(shape, x, weight, bias, residual, relu, out)) return;
+  if (for_onednn(shape) && forward_f32(shape, x, weight, bias, residual, relu, out, packed)) return;
   visit_type(shape, [&]<class T>(Type<T>) {
     loops::conv2d<T>(shape, static_cast<const T*>(x), static_cast<const T*>(weight),
                      static_cast<const T*>(bias), static_cast<const T*>(residual), relu,
@@ -246,9 +252,9 @@ void conv2d(const ConvShape& shape, const void* x, const void* weight, const voi
 }
 
 void conv2d_input_gradient(const ConvShape& shape, const void* gradient, const void* weight,
-                           void* out) {
+                           void* out, PackedWeight* packed) {
   onednn::OneThread alone(on_one_thread(shape));
-  if (for_onednn(shape) && input_gradient_f32(shape, gradient, weight, out)) return;
+  if (for_onednn(shape) && input_gradient_f32(shape, gradient, weight, out, packed)) return;
   visit_type(shape, [&]<class T>(Type<T>) {
     loops::conv2d_input_gradient<T>(shape, static_cast<const T*>(gradient),
                                     static_cast<const T*>(weight), static_cast<T*>(out));

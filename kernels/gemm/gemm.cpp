@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "kernels/dnnl/primitive.h"
+#include "kernels/dnnl/packed_weight.h"
 #include "kernels/gemm/epilogue_loops.h"
 #include "kernels/gemm/loops.h"
 
@@ -75,9 +75,11 @@ bool dense(int64_t row, int64_t column, int64_t rows, int64_t columns) {
 }
 
 // A few rows, or one column: bound by the reading of the other matrix, which oneDNN's sgemm does up
-// to three times as fast as its matmul primitive (up to 8 rows; measured at 512 and 1024 squared).
+// to three times as fast as its matmul primitive (up to 8 rows, or 3 where that may pack; measured
+// at 512 and 1024 squared).
 bool skinny_product(const GemmArguments& g) {
-  constexpr int64_t few_rows = 8, worth_it = 1 << 14;
+  constexpr int64_t worth_it = 1 << 14;
+  const int64_t few_rows = g.packed_b ? 3 : 8;
   if (g.batch_rank > 0 || (g.M > few_rows && g.N > 1) || g.K * g.N * g.M < worth_it) return false;
   if (!dense(g.a_row, g.a_column, g.M, g.K) || !dense(g.b_row, g.b_column, g.K, g.N)) return false;
   bool a_transposed = g.a_column != 1, b_transposed = g.b_column != 1;
@@ -94,7 +96,17 @@ bool skinny_product(const GemmArguments& g) {
 struct Product {
   onednn::Prepared primitive;  // empty: oneDNN has nothing better than our loops
   bool has_bias = false;
+  onednn::Prepared pack;  // of b; empty: none needed
+  onednn::Layout packed;
+
+  const void* weight(const GemmArguments& g) {
+    if (!pack) return g.b;
+    return g.packed_b->in(packed, [&](void* to) { pack.run({g.b, to}); });
+  }
 };
+
+// One matrix, whose layout oneDNN may choose.
+bool packs(const GemmArguments& g) { return g.packed_b && g.batch_rank == 0; }
 
 Product make_product(const GemmArguments& g) {
   onednn::Sizes a, b, c, bias, a_strides, b_strides;
@@ -119,14 +131,17 @@ Product make_product(const GemmArguments& g) {
   auto a_layout = onednn::layout(a, a_strides), b_layout = onednn::layout(b, b_strides);
   auto c_layout = onednn::row_major(c), bias_layout = onednn::row_major(bias);
   try {
-    auto description =
-        onednn::describe_matmul(a_layout, b_layout, g.epilogue.bias ? &bias_layout : nullptr,
-                                c_layout, {.relu = has_relu(g)});
+    auto description = onednn::describe_matmul(
+        a_layout, packs(g) ? onednn::any_layout(b) : b_layout,
+        g.epilogue.bias ? &bias_layout : nullptr, c_layout, {.relu = has_relu(g)});
     if (onednn::is_reference(description)) return {};
+    onednn::Layout wanted = description.weights_desc();
     std::vector<onednn::Prepared::Argument> arguments = {
-        {DNNL_ARG_SRC, a_layout}, {DNNL_ARG_WEIGHTS, b_layout}, {DNNL_ARG_DST, c_layout}};
+        {DNNL_ARG_SRC, a_layout}, {DNNL_ARG_WEIGHTS, wanted}, {DNNL_ARG_DST, c_layout}};
     if (g.epilogue.bias) arguments.push_back({DNNL_ARG_BIAS, bias_layout});
-    return {{dnnl::matmul(description), arguments}, g.epilogue.bias != nullptr};
+    Product product{{dnnl::matmul(description), arguments}, g.epilogue.bias != nullptr, {}, wanted};
+    if (packs(g) && wanted != b_layout) product.pack = onednn::prepare_reorder(b_layout, wanted);
+    return product;
   } catch (const dnnl::error&) {
     return {};  // oneDNN refuses these strides: as above
   }
@@ -140,14 +155,15 @@ bool gemm_primitive(const GemmArguments& g) {
   static thread_local onednn::Cache<Product> cache;
   onednn::Key key(0);
   key << g.M << g.N << g.K << g.a_row << g.a_column << g.b_row << g.b_column;
-  key << (g.epilogue.bias != nullptr) * 2 + has_relu(g) << g.batch_rank;
+  key << packs(g) * 4 + (g.epilogue.bias != nullptr) * 2 + has_relu(g) << g.batch_rank;
   for (int i = 0; i < g.batch_rank; ++i) key << g.batch[i] << g.a_batch[i] << g.b_batch[i];
   Product& product = cache.find_or_make(key, [&] { return make_product(g); });
   if (!product.primitive) return false;
+  const void* b = product.weight(g);
   if (product.has_bias) {
-    product.primitive.run({g.a, g.b, g.c, g.epilogue.bias});
+    product.primitive.run({g.a, b, g.c, g.epilogue.bias});
   } else {
-    product.primitive.run({g.a, g.b, g.c});
+    product.primitive.run({g.a, b, g.c});
   }
   return true;
 }

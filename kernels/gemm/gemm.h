@@ -7,11 +7,14 @@
 // 43 operations a byte of f32: bound by arithmetic. With M = 1 it is half an operation a byte:
 // bound by the reading of B.
 //
-// On the CPU f32 stands on oneDNN, with its primitives cached; f64, i32 and i64 on our own blocked
-// loops (kernels/gemm/loops.h). f32 results are the same for the same shapes, thread count and
-// machine; those of our loops do not depend on the thread count either. On the GPU all is our own
-// (kernels/gemm/README.md): every sum has a fixed order, so results are the same for the same
-// shapes, alignment and device. The 16-bit floats are summed in f32. Integers wrap.
+// On the CPU f32 stands on oneDNN, with its primitives cached; it reads B as it is, or in the
+// layout it likes best where B stays the same from call to call (`packed_b`: half to nine tenths of
+// the time at 4 to 64 rows; fewer are bound by the reading of B, more by arithmetic). f64, i32 and
+// i64 on our own blocked loops (kernels/gemm/loops.h). f32 results are the same for the same
+// shapes, thread count and machine; those of our loops do not depend on the thread count either. On
+// the GPU all is our own (kernels/gemm/README.md): every sum has a fixed order, so results are the
+// same for the same shapes, alignment and device. The 16-bit floats are summed in f32. Integers
+// wrap.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +22,8 @@
 #include "kernels/common/numeric.h"
 
 namespace strata {
+
+class PackedWeight;  // kernels/dnnl/packed_weight.h
 
 enum class Activation : uint8_t { none, relu, gelu, gelu_tanh };
 
@@ -52,6 +57,8 @@ struct GemmArguments {
   int64_t a_row = 0, a_column = 0;
   const void* b = nullptr;  // [batch..., K, N]
   int64_t b_row = 0, b_column = 0;
+  // On the CPU: where b may be kept in another layout between calls, or null.
+  PackedWeight* packed_b = nullptr;
   void* c = nullptr;  // [batch..., M, N] in row-major order
   Epilogue epilogue;
   int batch_rank = 0;
