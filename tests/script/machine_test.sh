@@ -35,6 +35,12 @@ stub dpkg-query 'exit 1'
 stub apt-get 'echo "Err:1 no route to host"; exit 100'
 expect "no network" "$root/script/bootstrap"
 
+# What apt-get does without a network: it warns, and says that all is well.
+stub dpkg-query 'exit 1'
+stub apt-get 'echo "W: Failed to fetch http://mirror/InRelease  Temporary failure resolving"; exit 0'
+stub apt-cache 'echo "  Candidate: (none)"'
+expect "no network.*Temporary failure resolving" "$root/script/bootstrap"
+
 stub dpkg-query 'exit 1'
 stub apt-get 'exit 0'
 stub apt-cache 'echo "  Candidate: (none)"'
@@ -53,5 +59,8 @@ rm -f "$stubs"/*
 
 stub dpkg-query "$installed"
 expect "no compiler" env CXX=g++-of-the-future "$root/script/bootstrap"
+
+expect "there is no tests/fuzz/gif_fuzz.cpp" "$root/script/fuzz" 1 gif
+expect "usage: script/fuzz" "$root/script/fuzz" often
 
 exit "$failed"
