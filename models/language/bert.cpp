@@ -1,5 +1,8 @@
 #include "models/language/bert.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "engine/nn/init.h"
 #include "engine/ops/create.h"
 #include "engine/ops/elementwise.h"
@@ -110,8 +113,11 @@ std::vector<std::string> BertModel::stages() const {
 }
 
 void BertModel::initialise() {
+  constexpr double published = 0.02, published_width = 768;
+  const double narrower =
+      std::max(1.0, published_width / static_cast<double>(encoder_.options().width));
   for (auto& [name, tensor] : named_parameters()) {
-    if (tensor.rank() == 2) init::normal_(tensor, 0, 0.02);
+    if (tensor.rank() == 2) init::normal_(tensor, 0, published * std::sqrt(narrower));
     if (name.ends_with("bias")) init::zeros_(tensor);
   }
 }

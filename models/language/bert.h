@@ -114,7 +114,9 @@ class BertModel : public Model {
   virtual Tensor decide(const Tensor& states) = 0;
   // Paths between the encoder's and "head".
   virtual std::vector<std::string> inner_stages() const { return {}; }
-  // Normal weights of deviation 0.02 and zero biases, as the paper's; called by constructors.
+  // Normal weights of deviation 0.02 and zero biases, as the paper's; called by constructors. A
+  // network narrower than the paper's has wider weights, 0.02 sqrt(768 / C), so that its products
+  // are of the same size: with 0.02 a width of 64 fills no gaps for the first 600 steps.
   void initialise();
 
   BertEncoder& encoder_;
