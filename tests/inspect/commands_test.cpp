@@ -110,6 +110,38 @@ TEST_F(Commands, OfTheReadmeRun) {
   EXPECT_GE(commands, 10);
 }
 
+// The commands of docs/training.md on a published checkpoint, with a small one in its place.
+TEST_F(Commands, OfThePublishedCheckpoint) {
+  fs::create_directories(at("minilm"));
+  fs::copy_file(STRATA_SOURCE_DIR "/tests/interchange/fixtures/bert_sentence.huggingface.pt",
+                at("minilm/model.pt"));
+  std::ofstream(at("minilm/config.json")) << R"({"num_attention_heads": 2})";
+  std::ofstream(at("minilm/vocab.txt")) << "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\ncat\nsat\n.\n";
+  std::istringstream page(text_of(STRATA_SOURCE_DIR "/docs/training.md"));
+  std::string line;
+  while (std::getline(page, line) && line != "### A published one") {
+  }
+  int commands = 0;
+  const std::string program = "    build/default/strata ";
+  while (std::getline(page, line)) {
+    if (!line.starts_with(program)) continue;
+    std::string command = line.substr(program.size());
+    for (auto& [theirs, ours] : {std::pair("minilm/model.safetensors", "minilm/model.pt"),
+                                 {"minilm/vocab.txt", "minilm/vocab.txt"},
+                                 {"runs/minilm.safetensors", "minilm.safetensors"},
+                                 {"heads.png", "heads.png"}}) {
+      const size_t place = command.find(theirs);
+      if (place != command.npos) command.replace(place, std::string(theirs).size(), at(ours));
+    }
+    EXPECT_EQ(run(command), 0) << command << "\n" << output;
+    ++commands;
+  }
+  EXPECT_EQ(commands, 2);
+  EXPECT_TRUE(fs::exists(at("heads.png")));
+  const Json numbers = Json::parse(text_of(at("heads.json")));
+  EXPECT_EQ(numbers["numbers"]["tokens"], (Json{"[CLS]", "the", "cat", "sat", ".", "[SEP]"}));
+}
+
 TEST_F(Commands, ATwinOnRandomLabelsIsAControl) {
   ASSERT_EQ(run("study --data terrace --model convnet --train-only --random-labels --train-images "
                 "640 --epochs 1 "

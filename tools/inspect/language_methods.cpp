@@ -47,6 +47,7 @@ Answer patterns(const Request& r) {
     answer.figure.rows.push_back(row);
     answer.arrays[layer] = pattern;
   }
+  answer.numbers = {{"tokens", tokens_of(r)}};
   answer.figure.panel_size = 200;
   answer.figure.title = fmt::format("Attention patterns: {}", r.subject.name);
   answer.figure.caption = "Each row is a query: how much it takes of each key.";
