@@ -1,5 +1,7 @@
 #include "models/language/sampling.h"
 
+#include <optional>
+
 #include "engine/autograd/autograd.h"
 #include "engine/ops.h"
 
@@ -89,6 +91,10 @@ Tensor generate(Gpt& model, const Tensor& index, const GenerateOptions& o, Gener
   }
   NoGrad off;
   Evaluating evaluating(model);
+  // A few rows a step are bound by how the weights are read, one by reading them at all.
+  constexpr int64_t enough_rows = 4;
+  std::optional<PackedWeights> packed;
+  if (index.size(0) >= enough_rows || !o.cached) packed.emplace();
   Reader reader(model, o.cached);
   Tensor all = index.to(DType::i64), ended;
   for (int64_t i = 0; i < o.tokens; ++i) {

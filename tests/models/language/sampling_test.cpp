@@ -95,6 +95,29 @@ TEST(Sampling, RepeatsWithItsSeed) {
   EXPECT_EQ(generator.state().offset, 0u) << "a greedy choice draws";
 }
 
+// Several sequences go on with packed weights, one with plain ones.
+TEST(Sampling, SequencesGoOnTogetherAsEachAlone) {
+  manual_seed(1);
+  Gpt model({.vocabulary = 31, .context = 24, .width = 48, .heads = 3, .layers = 2});
+  for (Tensor& parameter : model.parameters()) {
+    NoGrad off;
+    mul_(parameter, 4);  // far from ties
+  }
+  const Tensor prompts = randint(0, 31, {6, 5});
+  GenerateOptions greedy;
+  greedy.temperature = 0;
+  greedy.tokens = 30;  // longer than the context
+  const Tensor together = generate(model, prompts, greedy);
+  EXPECT_EQ(PackedWeights::bytes(), 0u) << "are given back";
+  greedy.cached = false;
+  EXPECT_EQ(values(generate(model, prompts, greedy)), values(together)) << "without a cache";
+  greedy.cached = true;
+  for (int64_t i = 0; i < 6; ++i) {
+    const Tensor alone = generate(model, prompts.slice(0, i, i + 1), greedy);
+    EXPECT_EQ(values(alone), values(together.slice(0, i, i + 1))) << "prompt " << i;
+  }
+}
+
 TEST(Sampling, SaysWhatItTakes) {
   const Tensor row = zeros({3});
   EXPECT_FAILS(sample(row, {.temperature = -1}), "temperature must be at least 0; got -1");
