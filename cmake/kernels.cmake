@@ -35,8 +35,13 @@ function(strata_gpu_sources target)
     # "#pragma unroll" speaks to nvcc.
     target_compile_options(${target} PRIVATE -Wno-unknown-pragmas)
     # -O1: a simulated kernel spends its time in the simulator, and unrolled templates compile in a
-    # third of the time of -O3.
-    set_property(SOURCE ${sources} TARGET_DIRECTORY ${target} APPEND PROPERTY COMPILE_OPTIONS -O1)
+    # third of the time of -O3. Fuzzers link kernels that they never run, and instrumented ones take half
+    # a minute each to compile.
+    set(options -O1)
+    if(STRATA_FUZZ)
+      set(options -O0 -fno-sanitize=all)
+    endif()
+    set_property(SOURCE ${sources} TARGET_DIRECTORY ${target} APPEND PROPERTY COMPILE_OPTIONS ${options})
   endif()
   target_sources(${target} PRIVATE ${sources})
 endfunction()

@@ -13,6 +13,9 @@
 #include "engine/tensor/allocator.h"
 #include "engine/tensor/tensor.h"
 
+// What the undefined-behaviour sanitizer finds ends the run, as what the other one finds does.
+extern "C" const char* __ubsan_default_options() { return "halt_on_error=1:print_stacktrace=1"; }
+
 namespace strata::fuzz {
 
 // Looks at every element, so that the sanitizers see it.
