@@ -1,6 +1,9 @@
 // GPT-2 124M at its full size, one sequence of 64 tokens: a forward pass and a training step
 // (bench/peers/torch_peer.py does the same work in PyTorch; script/bench runs the two in turns);
-// and tokens a second in generation, with and without the cache of keys and values.
+// the forward pass with the weights kept packed; and tokens a second in generation, with and
+// without the cache of keys and values.
+#include <optional>
+
 #include "bench/step.h"
 #include "engine/autograd/autograd.h"
 #include "models/language/gpt.h"
@@ -11,16 +14,25 @@ namespace {
 
 constexpr int64_t time = 64;
 
-void gpt2_forward(benchmark::State& state) {
+void forward(benchmark::State& state, bool pack) {
   manual_seed(1);
   Gpt model(gpt2_options("gpt2"));
   model.eval();
   const Tensor x = randint(0, 50257, {1, time});
   NoGrad off;
+  std::optional<PackedWeights> packed;
+  if (pack) packed.emplace();
   time_steps(
       state, [&] { benchmark::DoNotOptimize(model(x).raw()); }, 1);
 }
+void gpt2_forward(benchmark::State& state) { forward(state, false); }
 BENCHMARK(gpt2_forward)->Unit(benchmark::kMillisecond)->UseRealTime()->MeasureProcessCPUTime();
+
+void gpt2_forward_packed(benchmark::State& state) { forward(state, true); }
+BENCHMARK(gpt2_forward_packed)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime()
+    ->MeasureProcessCPUTime();
 
 void gpt2_step(benchmark::State& state) {
   manual_seed(1);

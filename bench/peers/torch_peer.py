@@ -5,7 +5,7 @@
 
 Prints one line of JSON: {"case", "layout", "times_ms": [mean of a step, a repetition each],
 "cpu_ms": [the same, processor time of all threads], "peak_mib"}. Images run in the faster of PyTorch's two layouts, tried at the start. Inference runs
-eagerly under inference_mode, or traced, frozen and optimised (resnet20_infer_jit).
+eagerly under inference_mode, or traced, frozen and optimised (..._infer_jit).
 """
 import argparse
 import json
@@ -17,6 +17,7 @@ import torch
 from torch.nn import functional as F
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tests/parity"))
+from make_vision import BottleneckResNet  # noqa: E402
 from networks import ConvNet, Gpt, Mlp, ResNet  # noqa: E402
 
 
@@ -78,10 +79,14 @@ def gpt2(train):
     return build
 
 
-def inference(jit):
+def resnet50():
+    return BottleneckResNet(64, 1000, (3, 4, 6, 3))
+
+
+def inference(make, shape, jit):
     def build(layout):
-        model = ResNet().eval().to(DEVICE, memory_format=layout)
-        x = torch.randn(128, 3, 32, 32).to(DEVICE, memory_format=layout)
+        model = make().eval().to(DEVICE, memory_format=layout)
+        x = torch.randn(shape).to(DEVICE, memory_format=layout)
         if jit:
             with torch.no_grad():
                 model = torch.jit.optimize_for_inference(torch.jit.trace(model, x))
@@ -103,8 +108,10 @@ CASES = {
     "gpt": (gpt, False),
     "gpt2_forward": (gpt2(False), False),
     "gpt2_step": (gpt2(True), False),
-    "resnet20_infer": (inference(False), True),
-    "resnet20_infer_jit": (inference(True), True),
+    "resnet20_infer": (inference(ResNet, (128, 3, 32, 32), False), True),
+    "resnet20_infer_jit": (inference(ResNet, (128, 3, 32, 32), True), True),
+    "resnet50_infer": (inference(resnet50, (1, 3, 224, 224), False), True),
+    "resnet50_infer_jit": (inference(resnet50, (1, 3, 224, 224), True), True),
 }
 
 

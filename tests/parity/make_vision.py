@@ -97,16 +97,16 @@ class Bottleneck(nn.Module):
         return self.conv3(self.conv2(self.conv1(x)), shortcut)
 
 
-class ResNet26(nn.Module):
-    """models/vision/resnet.h, depth 26"""
+class BottleneckResNet(nn.Module):
+    """models/vision/resnet.h, depth 26; with blocks (3, 4, 6, 3) depth 50"""
 
-    def __init__(self, width=4, classes=10):
+    def __init__(self, width=4, classes=10, blocks_of=(2, 2, 2, 2)):
         super().__init__()
         self.conv1 = ConvNorm(3, width, 7, 2)
         inputs = width
         for stage in range(4):
             blocks = []
-            for i in range(2):
+            for i in range(blocks_of[stage]):
                 blocks.append(Bottleneck(inputs, width << stage, 2 if stage and not i else 1))
                 inputs = 4 * (width << stage)
             self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
@@ -230,7 +230,7 @@ def main():
     make("vgg_bn", Vgg, 16, 2, sgd(0.02))
     # In f64: in f32 weights that differ by 1e-7 are a percent apart in the loss 5 steps later, in
     # PyTorch too.
-    make("resnet26", lambda: ResNet26(2).double(), 40, 3, sgd(0.01), batches=2, n=12)
+    make("resnet26", lambda: BottleneckResNet(2).double(), 40, 3, sgd(0.01), batches=2, n=12)
     make("plain8", lambda: Cifar8(PlainBlock), 8, 4, sgd(0.02))
     make("preresnet8", lambda: Cifar8(PreactivationBlock), 8, 5, sgd(0.02))
     make("vit", Vit, 16, 6, adamw)
