@@ -75,11 +75,12 @@ bool dense(int64_t row, int64_t column, int64_t rows, int64_t columns) {
 }
 
 // A few rows, or one column: bound by the reading of the other matrix, which oneDNN's sgemm does up
-// to three times as fast as its matmul primitive (up to 8 rows, or 3 where that may pack; measured
-// at 512 and 1024 squared).
+// to three times as fast as its matmul primitive (up to 8 rows, measured at 512 and 1024 squared;
+// up to 3 where that may pack b, which it rounds up to 64 columns; measured at 64 x 64 to 768 x
+// 8192).
 bool skinny_product(const GemmArguments& g) {
-  constexpr int64_t worth_it = 1 << 14;
-  const int64_t few_rows = g.packed_b ? 3 : 8;
+  constexpr int64_t worth_it = 1 << 14, narrow = 128;
+  const int64_t few_rows = g.packed_b && g.N >= narrow ? 3 : 8;
   if (g.batch_rank > 0 || (g.M > few_rows && g.N > 1) || g.K * g.N * g.M < worth_it) return false;
   if (!dense(g.a_row, g.a_column, g.M, g.K) || !dense(g.b_row, g.b_column, g.K, g.N)) return false;
   bool a_transposed = g.a_column != 1, b_transposed = g.b_column != 1;

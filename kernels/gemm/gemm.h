@@ -8,8 +8,8 @@
 // bound by the reading of B.
 //
 // On the CPU f32 stands on oneDNN, with its primitives cached; it reads B as it is, or in the
-// layout it likes best where B stays the same from call to call (`packed_b`: half to nine tenths of
-// the time at 4 to 64 rows; fewer are bound by the reading of B, more by arithmetic). f64, i32 and
+// layout it likes best where B stays the same from call to call (`packed_b`: 0.4 to 0.9 of the
+// time at 4 to 64 rows; fewer are bound by the reading of B, more by arithmetic). f64, i32 and
 // i64 on our own blocked loops (kernels/gemm/loops.h). f32 results are the same for the same
 // shapes, thread count and machine; those of our loops do not depend on the thread count either. On
 // the GPU all is our own (kernels/gemm/README.md): every sum has a fixed order, so results are the

@@ -80,7 +80,7 @@ TEST(PackedWeights, ProductsAgreeUpToRoundingAndRepeat) {
 // Two views of one storage are two weights, and so is a view at another place.
 TEST(PackedWeights, ViewsAreKeptApart) {
   NoGrad off;
-  Tensor w = weight({2, 64, 64}, 1), x = random({8, 64}, 2), none = zeros({64});
+  Tensor w = weight({2, 64, 64}, 1), x = random({16, 64}, 2), none = zeros({64});
   PackedWeights packed;
   for (int pass = 0; pass < 2; ++pass) {
     for (int64_t i : {0, 1}) {
@@ -100,7 +100,7 @@ TEST(PackedWeights, AWrittenWeightIsPackedAnew) {
     std::string kind() const override { return "Net"; }
     Tensor operator()(const Tensor& x) { return head(max(conv(x), {1, 2})); }
   } net, other;
-  Tensor x = random({4, 9, 8, 19}, 1);
+  Tensor x = random({16, 9, 8, 19}, 1);
   SGD optimizer(net.named_parameters(), {.learning_rate = 0.1});
   MovingAverage average(net, 0.5);
   const std::vector<std::pair<const char*, std::function<void()>>> changes = {
@@ -173,7 +173,7 @@ TEST(PackedWeights, FoldedNormsAreKeptAndFoldedAgain) {
 
 TEST(PackedWeights, TemporariesAreNotKept) {
   NoGrad off;
-  Tensor a = random({8, 64}, 1), b = random({64, 64}, 2), w = weight({64, 64}, 3);
+  Tensor a = random({16, 64}, 1), b = random({64, 64}, 2), w = weight({64, 64}, 3);
   PackedWeights packed;
   matmul(a, b);
   matmul(a, w * 2);
@@ -187,7 +187,7 @@ TEST(PackedWeights, TemporariesAreNotKept) {
 }
 
 TEST(PackedWeights, NothingHappensWhileGradientsAreRecorded) {
-  Tensor x = random({8, 64}, 1), w = weight({64, 64}, 2), k = weight(kernel, 3),
+  Tensor x = random({16, 64}, 1), w = weight({64, 64}, 2), k = weight(kernel, 3),
          m = random(image, 4);
   auto run = [&] {
     Tensor loss = sum(square(linear(x, w))) + sum(square(conv2d(m, k)));
@@ -198,14 +198,14 @@ TEST(PackedWeights, NothingHappensWhileGradientsAreRecorded) {
   PackedWeights packed;
   EXPECT_EQ(run(), without);
   EXPECT_EQ(PackedWeights::bytes(), 0u);
-  Tensor input = random({8, 64}, 5).set_requires_grad();
+  Tensor input = random({16, 64}, 5).set_requires_grad();
   grad(sum(square(linear(input, w))), input);  // a product with w in the backward pass
   EXPECT_EQ(PackedWeights::bytes(), 0u);
 }
 
 TEST(PackedWeights, MemoryIsGivenBackAtTheEndOfTheOutermost) {
   NoGrad off;
-  Tensor x = random({8, 64}, 1), w = weight({64, 64}, 2);
+  Tensor x = random({16, 64}, 1), w = weight({64, 64}, 2);
   const size_t active = memory::stats().active;
   {
     PackedWeights outer;
@@ -224,7 +224,7 @@ TEST(PackedWeights, MemoryIsGivenBackAtTheEndOfTheOutermost) {
 
 TEST(PackedWeights, ADeadWeightGoesWhenTheNextIsPacked) {
   NoGrad off;
-  Tensor x = random({8, 64}, 1), other = weight({64, 64}, 2);
+  Tensor x = random({16, 64}, 1), other = weight({64, 64}, 2);
   PackedWeights packed;
   for (uint64_t i = 0; i < 5; ++i) {
     Tensor w = weight({64, 64}, 3 + i);
