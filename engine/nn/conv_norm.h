@@ -50,7 +50,8 @@ class ConvNorm : public Layer {
 
 // Folds every ConvNorm of the tree; the values computed stay the same up to rounding. The
 // activations shown are then those of the blocks; "conv" and "norm" inside them are not computed.
-// Training again needs no unfolding, and the state dict does not change. Returns their number.
+// Training again needs no unfolding, and the state dict does not change. Returns their number. For
+// one or a few images a call also keep the weights packed (engine/ops/packed_weights.h).
 int fold_batch_norm(Module& model);
 
 }  // namespace strata
