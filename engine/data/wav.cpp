@@ -105,7 +105,7 @@ Sound parse_wav(std::span<const uint8_t> bytes, const std::string& name, Caller 
     fail("wav", at, "{}: {} channels at {} samples a second; expected 1..64 channels and a rate",
          name, info.channels, info.samplerate);
   // Read in pieces: memory follows what is there, not what the header says.
-  constexpr int64_t piece = 1 << 16, limit = 1 << 28;
+  constexpr int64_t piece = 1 << 12, limit = 1 << 28;
   std::vector<float> samples, buffer(static_cast<size_t>(piece * info.channels));
   for (;;) {
     sf_count_t got = sf_readf_float(file.get(), buffer.data(), piece);
