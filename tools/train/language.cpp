@@ -157,7 +157,10 @@ class MaskedCharacters : public Task {
     std::vector<int64_t> counts(static_cast<size_t>(mask_.last));
     for (int64_t token : training_.to_vector<int64_t>()) ++counts[static_cast<size_t>(token)];
     frequent_ = argmax(from_vector(counts, {mask_.last}), 0);
-    json model = {{"vocabulary", mask_.last}, {"context", 128}};
+    // Small and soon trained: with four layers of width 128 it does not leave the frequencies of
+    // characters within 500 steps, with two of 64 it begins to read neighbours after 400.
+    json model = {
+        {"vocabulary", mask_.last}, {"context", 64}, {"width", 64}, {"heads", 4}, {"layers", 2}};
     if (!o.model.is_null()) model.update(o.model);
     model["head"] = "masked";
     context_ = model.at("context");
@@ -171,7 +174,7 @@ class MaskedCharacters : public Task {
   Model& model() override { return *model_; }
   int64_t total_steps() const override { return options_.steps.value_or(2500); }
   std::unique_ptr<Optimizer> optimizer() override {
-    return adamw(*model_, options_.learning_rate.value_or(2e-3));
+    return adamw(*model_, options_.learning_rate.value_or(3e-3));
   }
   Schedule schedule() const override {
     const int64_t rise = std::min<int64_t>(200, total_steps() / 10);
