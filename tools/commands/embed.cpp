@@ -135,7 +135,7 @@ int search(const SearchOptions& o) {
   if (!o.input.empty() || !o.out.empty() || sentence) {
     origin = report::read_json(origin_of(o.index));
     subject.emplace(
-        inspect::open_subject({origin.at("checkpoint").get<std::string>(), {}, {}, {}}));
+        inspect::open_subject({origin.at("checkpoint").get<std::string>(), {}, {}, {}, {}}));
   }
   Tensor query = query_of(o, index, subject ? &*subject : nullptr, origin);
   introspect::VectorIndex::Filter filter;
