@@ -29,7 +29,7 @@ class SentenceClassTask : public testing::Test {
 };
 
 TEST_F(SentenceClassTask, BringsNounsAndVerbsTogether) {
-  const TaskResult result = run("run", 200, nullptr);
+  const TaskResult result = run("run", 300, nullptr);
   const Score& score = result.scores.at(0);
   EXPECT_EQ(score.name, "test accuracy");
   EXPECT_NEAR(score.yardstick, 50, 4) << "a setting has two topics, equally often";
