@@ -160,16 +160,16 @@ BertSentence::BertSentence(const BertOptions& options) : BertModel(options) { in
 
 Tensor BertSentence::forward(const Tensor& index) {
   const Tensor states = encoder_(index);
-  if (encoder_.options().padding < 0) return decide(mean(states, {1}));
+  if (encoder_.options().padding < 0) return decide(states);
   const Tensor padding =
       scalar(static_cast<double>(encoder_.options().padding), index.dtype()).to(index.device());
-  const Tensor seen = to_dtype(not_equal(index, padding), states.dtype()).unsqueeze(2);
-  return decide(sum(states * seen, {1}));  // its length, which a mean divides, is set to 1 anyway
+  return decide(states * to_dtype(not_equal(index, padding), states.dtype()).unsqueeze(2));
 }
 
-Tensor BertSentence::decide(const Tensor& sums) {
-  const Tensor length = sqrt(sum(square(sums), {1}, true));
-  return sums / maximum(length, full({}, 1e-12, sums.dtype()).to(sums.device()));
+Tensor BertSentence::decide(const Tensor& states) {
+  const Tensor total = sum(states, {1});  // a mean divides it; its length becomes 1 anyway
+  const Tensor length = sqrt(sum(square(total), {1}, true));
+  return total / maximum(length, full({}, 1e-12, total.dtype()).to(total.device()));
 }
 
 std::vector<std::string> BertSentence::stages() const {

@@ -180,7 +180,8 @@ class BertTagger : public BertModel {
 };
 
 // The vector of a text, for comparing texts by cosine: the mean of the states of the tokens that
-// are not padding, of length 1: [N, C] (Reimers and Gurevych 2019, "Sentence-BERT").
+// are not padding, of length 1: [N, C] (Reimers and Gurevych 2019, "Sentence-BERT"). An explicit
+// `seen` hides tokens from the others only; all are in the mean then.
 class BertSentence : public BertModel {
  public:
   explicit BertSentence(const BertOptions& options);

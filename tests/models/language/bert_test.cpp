@@ -64,14 +64,16 @@ TEST(Bert, ShowsStagesAndStateOfItsHeads) {
   expect_stages(*wild<BertMaskedLm>(small), x, with({"head"}));
   expect_stages(*wild<BertClassifier>(small, 3), x, with({"pooled", "head"}));
   expect_stages(*wild<BertTagger>(small, 4), x, with({"head"}));
-  for (const char* head : {"masked", "classes", "tags"}) {
+  expect_stages(*wild<BertSentence>(small), x, encoder);
+  for (const char* head : {"masked", "classes", "tags", "sentence"}) {
     const nlohmann::json options = {{"vocabulary", 9}, {"width", 8},   {"heads", 2},
                                     {"layers", 1},     {"head", head}, {"classes", 3}};
     expect_state_goes_round([&] { return make_model("bert", options); }, x);
     auto model = make_model("bert", options);
     const Dims want = head == std::string("masked")    ? Dims{2, 6, 9}
                       : head == std::string("classes") ? Dims{2, 3}
-                                                       : Dims{2, 6, 3};
+                      : head == std::string("tags")    ? Dims{2, 6, 3}
+                                                       : Dims{2, 8};
     EXPECT_EQ((*model)(x).shape(), want) << head;
   }
 }
@@ -98,6 +100,20 @@ TEST(Bert, IgnoresPadding) {
   EXPECT_GT(max(abs((*all)(padded).slice(1, 0, 4) - (*all)(cut))).item(), 1e-4);
 }
 
+// A sentence's vector has length 1, is that of the sentence without its padding, and has gradients.
+TEST(Bert, TurnsSentencesIntoVectors) {
+  auto model = wild<BertSentence>(small);
+  model->to(DType::f64).eval();
+  const Tensor padded = from_vector(std::vector<int64_t>{3, 5, 8, 1, 0, 0}, {1, 6});
+  const Tensor vector = (*model)(padded);
+  EXPECT_NEAR(sum(square(vector)).item(), 1, 1e-12);
+  expect_near(values(vector), values((*model)(padded.slice(1, 0, 4))), 1e-12);
+  const Tensor states = model->encoder()(padded).slice(1, 0, 4);
+  const Tensor mean_state = mean(states, {1});
+  EXPECT_NEAR(cosine_similarity(vector, mean_state).item(), 1, 1e-12);
+  expect_gradients(*model, padded);
+}
+
 TEST(Bert, ReadsBothWaysAndToldTypes) {
   auto model = wild<BertTagger>(small, 4);
   model->eval();
@@ -119,7 +135,7 @@ TEST(Bert, SaysWhatItTakes) {
   EXPECT_FAILS(model(tokens(9, {2, 4}), {}, ones({4}, DType::boolean)),
                "seen bool\\[4\\] must have the shape");
   EXPECT_FAILS(make_model("bert", {{"head", "next"}}),
-               "no head 'next'; there are masked, classes and tags");
+               "no head 'next'; there are masked, classes, tags and sentence");
 }
 
 }  // namespace
