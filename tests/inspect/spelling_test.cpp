@@ -111,6 +111,10 @@ TEST_F(Imported, WithoutItsNameOrWordsIsAnErrorThatSaysWhatToGive) {
   io::save_safetensors((home_ / "nameless.safetensors").string(), bytes.model->state_dict());
   EXPECT_FAILS(open_subject(file("nameless.safetensors")),
                "does not say which network it is.*--model NAME");
+  io::save_safetensors((home_ / "odd.safetensors").string(), bytes.model->state_dict(),
+                       {{"model", "bert"}, {"options", "[1"}});
+  EXPECT_FAILS(open_subject(file("odd.safetensors")),
+               "says it is a bert, with options that are no");
 }
 
 }  // namespace

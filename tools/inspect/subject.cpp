@@ -58,8 +58,14 @@ void complete_from_file(Source& source, const fs::path& file) {
          source.checkpoint.string());
   }
   source.model = metadata.at("model");
-  if (source.options.is_null() && metadata.contains("options"))
-    source.options = nlohmann::json::parse(metadata.at("options"));
+  if (!source.options.is_null() || !metadata.contains("options")) return;
+  source.options = nlohmann::json::parse(metadata.at("options"), nullptr, false);
+  if (!source.options.is_object()) {
+    fail("inspect", Caller{},
+         "the header of {} says it is a {}, with options that are no JSON object; give --model and "
+         "--model-options",
+         source.checkpoint.string(), source.model);
+  }
 }
 
 // The same from the config.json of any run, if there is one, or from the file.
