@@ -5,6 +5,7 @@
 #include <set>
 
 #include "engine/autograd/autograd.h"
+#include "engine/io/json_text.h"
 #include "engine/ops/create.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/view.h"
@@ -144,9 +145,7 @@ std::vector<std::string> Optimizer::differences(const StateDict& state, const js
   };
   try {
     if (const json& kind = numbers.at("optimizer"); kind != name()) {
-      // Not lists and objects: printing recurses, and a file may nest them deeply.
-      differ("the optimizer is {}, here {}",
-             kind.is_primitive() ? kind.dump() : fmt::format("({})", kind.type_name()), name());
+      differ("the optimizer is {}, here {}", io::json_text(kind), name());
       return lines;
     }
     const json& steps = numbers.at("steps");

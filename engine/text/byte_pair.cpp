@@ -6,6 +6,7 @@
 #include "engine/data/files.h"
 #include "engine/data/lines.h"
 #include "engine/io/atomic_file.h"
+#include "engine/io/json_text.h"
 #include "engine/text/byte_symbols.h"
 
 namespace strata {
@@ -18,11 +19,6 @@ std::span<const uint8_t> bytes_of(std::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
 std::string text_of(const Bytes& bytes) { return {bytes.begin(), bytes.end()}; }
-
-// Lists and objects by their kind only: printing them recurses, and they may be nested deeply.
-std::string shown(const nlohmann::json& value) {
-  return value.is_primitive() ? value.dump() : fmt::format("({})", value.type_name());
-}
 
 // The tokens as they are written, by number.
 std::vector<std::string> parse_vocabulary(std::string_view text, const std::string& name,
@@ -40,7 +36,7 @@ std::vector<std::string> parse_vocabulary(std::string_view text, const std::stri
   for (auto& [token, number] : json.items()) {
     if (!number.is_number_unsigned() || number.get<uint64_t>() >= tokens.size())
       fail(op, at, "{} gives '{}' the number {}; {} tokens have 0 to {}, each once", name,
-           excerpt(token), excerpt(shown(number)), tokens.size(), tokens.size() - 1);
+           excerpt(token), excerpt(io::json_text(number)), tokens.size(), tokens.size() - 1);
     const auto place = number.get<size_t>();
     if (taken[place])
       fail(op, at, "{} gives the number {} to '{}' and to '{}'", name, place,
