@@ -43,6 +43,7 @@ struct GemmCase {
   std::string layout = "NT";
   DType dtype = DType::bf16;
   bool tf32 = false;
+  bool fp8 = false;  // A and B of e4m3 in the layout NT; `dtype` is C's
 };
 Case gemm_case(const GemmCase& shape);
 
@@ -62,24 +63,115 @@ struct AttentionCase {
   DType dtype = DType::bf16;
 };
 Case attention_case(const AttentionCase& shape);
+// Two products of T x T scores, half of them when causal; the backward pass does five.
+double attention_flops(const AttentionCase& shape);
+std::vector<AttentionCase> attention_shapes();  // bench/peers/attention_peer.py has the same
 
-// Bound by memory; their rival is a copy of as many bytes. `kind`: layer norm, rms norm, softmax,
-// each also with " gradient"; cross entropy (loss and gradient in place).
+// ---- bound by memory (memory_case.h) ----
+
+// `kind`: layer norm, rms norm, softmax, each also with " gradient"; cross entropy (loss and
+// gradient in place).
 struct RowsCase {
   std::string kind;
   int64_t rows, columns;
   DType dtype = DType::bf16;
 };
 Case rows_case(const RowsCase& shape);
-// One AdamW step over tensors of these sizes, f32.
-Case adamw_case(const std::string& set, const std::vector<int64_t>& sizes);
 // Statistics and normalisation of [rows, C], as the forward pass of a batch norm does them.
 Case batch_norm_case(int64_t rows, int64_t channels, DType dtype = DType::bf16);
+
+// `kind`: sum, max, mean and variance, argmax, cumulative sum. `over`: rows, columns or, of a sum
+// or a maximum, all.
+struct ReduceCase {
+  std::string kind, over;
+  int64_t rows, columns;
+  DType dtype = DType::bf16;
+};
+Case reduce_case(const ReduceCase& shape);
+
+// `kind`: gelu(x + row) y, x + row, x + column, to f32, to bf16.
+struct ElementwiseCase {
+  std::string kind;
+  int64_t rows, columns;
+  DType dtype = DType::bf16;
+};
+Case elementwise_case(const ElementwiseCase& shape);
+// A copy of x whose axis i is x's axis order[i].
+struct PermuteCase {
+  std::string set, name;
+  std::vector<int64_t> shape;  // of x
+  std::vector<size_t> order;
+  DType dtype = DType::bf16;
+};
+Case permute_case(const PermuteCase& shape);
+
+// `kind`: uniform, normal, dropout (which keeps its mask), dropout, backward.
+struct RandomCase {
+  std::string kind;
+  int64_t count;
+  DType dtype;
+};
+Case random_case(const RandomCase& shape);
+
+// Rows of a table by a list of tokens, or the list's rows added to the table.
+struct EmbeddingCase {
+  std::string set;
+  int64_t tokens, vocabulary, width;
+  bool gradient, as_text;  // as_text: shares of tokens are those of words, not all alike
+  DType dtype;
+};
+Case embedding_case(const EmbeddingCase& shape);
+// The first k of each of `lines` lines of n, in order, with their indices.
+struct SortCase {
+  std::string set;
+  int64_t lines, n, k;
+  DType dtype = DType::f32;
+};
+Case sort_case(const SortCase& shape);
+
+// Square windows of [N, H, H, C], f32.
+struct PoolCase {
+  std::string set;
+  int64_t N, H, C, window, stride, padding;
+  bool largest, backward;  // largest: the maximum, else the mean
+};
+Case pool_case(const PoolCase& shape);
+
+// `kind`: sum, max, sum, gradient, transpose. Each edge goes from a random node to a random node.
+struct GraphCase {
+  std::string set, kind;
+  int64_t nodes, edges, C;
+  DType dtype = DType::f32;
+};
+Case graph_case(const GraphCase& shape);
+
+// One step of LSTM or GRU behind its products: `kind` lstm or gru, also with " gradient".
+struct CellCase {
+  std::string kind;
+  int64_t N, H;
+  DType dtype = DType::f32;
+};
+Case cell_case(const CellCase& shape);
+// One step over tensors of these sizes, f32: AdamW, or SGD with momentum.
+Case adamw_case(const std::string& set, const std::vector<int64_t>& sizes);
+Case sgd_case(const std::string& set, const std::vector<int64_t>& sizes);
+
+// The repulsion of t-SNE among n points: bound by arithmetic, without a rival.
+Case repulsion_case(int64_t n);
 
 std::vector<Case> gemm_cases();
 std::vector<Case> conv_cases();
 std::vector<Case> attention_cases();
 std::vector<Case> memory_cases();
+std::vector<Case> reduce_cases();
+std::vector<Case> elementwise_cases();
+std::vector<Case> random_cases();
+std::vector<Case> index_cases();
+std::vector<Case> pool_cases();
+std::vector<Case> graph_cases();
+std::vector<Case> step_cases();  // recurrent, optimizer, embedding
 std::vector<Case> plan();
+
+std::string title(const Case& c);  // "gemm: squares, square (NT), 4096x4096x4096 bf16"
 
 }  // namespace strata::bench

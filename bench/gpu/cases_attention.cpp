@@ -26,13 +26,6 @@ HeadArray head_array(const void* data, const AttentionCase& c) {
   return {data, c.T * c.heads * c.D, c.heads * c.D, c.D};
 }
 
-// Two products of T x T scores, half of them when causal; the backward pass does five.
-double flops_of(const AttentionCase& c) {
-  const double forward = 4.0 * static_cast<double>(c.N * c.heads * c.D) * static_cast<double>(c.T) *
-                         static_cast<double>(c.T);
-  return forward * (c.causal ? 0.5 : 1) * (c.backward ? 2.5 : 1);
-}
-
 // The rung that the launcher takes: the last of the ladder that can.
 template <class Rungs, class Args>
 std::string chosen(const Rungs& rungs, const Args& args) {
@@ -91,18 +84,24 @@ Prepared prepare_backward(const AttentionCase& c, int copies) {
   prepared.workload.run = [sets](int copy) {
     gpu::attention_gradient(sets[static_cast<size_t>(copy)]);
   };
-  prepared.notes.push_back("the backward pass of attention has no rival here yet");
+  prepared.notes.push_back("its rivals are PyTorch's: run.sh attention");
   return prepared;
 }
 
 }  // namespace
+
+double attention_flops(const AttentionCase& c) {
+  const double forward = 4.0 * static_cast<double>(c.N * c.heads * c.D) * static_cast<double>(c.T) *
+                         static_cast<double>(c.T);
+  return forward * (c.causal ? 0.5 : 1) * (c.backward ? 2.5 : 1);
+}
 
 Case attention_case(const AttentionCase& c) {
   const double bytes = static_cast<double>((c.backward ? 8 : 4) * elements(c)) *
                        static_cast<double>(size_of(c.dtype));
   const auto prepare = [c, bytes](int copies) {
     Prepared prepared = c.backward ? prepare_backward(c, copies) : prepare_forward(c, copies);
-    prepared.workload.flops = flops_of(c);
+    prepared.workload.flops = attention_flops(c);
     prepared.workload.bytes = bytes;
     return prepared;
   };
@@ -115,15 +114,21 @@ Case attention_case(const AttentionCase& c) {
           prepare};
 }
 
-std::vector<Case> attention_cases() {
+std::vector<AttentionCase> attention_shapes() {
   constexpr int64_t tokens = 16384, features = 2048;
-  std::vector<Case> cases;
+  std::vector<AttentionCase> shapes;
   for (bool backward : {false, true})
     for (int64_t D : {64, 128})
       for (bool causal : {false, true})
         for (int64_t T = 512; T <= tokens; T *= 2)
-          cases.push_back(attention_case(
-              {fmt::format("head size {}", D), tokens / T, T, features / D, D, causal, backward}));
+          shapes.push_back(
+              {fmt::format("head size {}", D), tokens / T, T, features / D, D, causal, backward});
+  return shapes;
+}
+
+std::vector<Case> attention_cases() {
+  std::vector<Case> cases;
+  for (const AttentionCase& shape : attention_shapes()) cases.push_back(attention_case(shape));
   return cases;
 }
 

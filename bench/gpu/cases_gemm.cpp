@@ -1,8 +1,10 @@
 // Products: the layers of GPT-2 at two sizes, forward and both gradients; the 1x1 convolutions of
-// ResNet-50 as products; squares, skinny ones that stream a weight, and odd sizes.
+// ResNet-50 as products; squares, skinny ones that stream a weight, and odd sizes; squares of fp8.
 #include <fmt/format.h>
 
 #include "bench/gpu/rivals.h"
+#include "kernels/common/fp8.h"
+#include "kernels/gemm/hopper.h"
 #include "kernels/gemm/rung.h"
 #include "tools/xray/operands.h"
 
@@ -21,22 +23,42 @@ GemmArguments arguments_of(const GemmCase& s) {
   return g;
 }
 
+// Elements of e4m3, in steps of 1/128 from -1 up to 1 before they are rounded.
+void* random_fp8(xray::Operands& operands, int64_t elements) {
+  fp8_e4m3 rounded[256];
+  for (int i = 0; i < 256; ++i) rounded[i] = fp8_e4m3(static_cast<float>(i) / 128 - 1);
+  static std::mt19937_64 generator(20061);  // no two arrays are alike
+  std::vector<fp8_e4m3> values(static_cast<size_t>(elements));
+  uint64_t word = 0;
+  for (size_t i = 0; i < values.size(); ++i, word >>= 8) {
+    if (i % 8 == 0) word = generator();
+    values[i] = rounded[word & 255u];
+  }
+  void* memory = operands.empty(elements, DType::u8);
+  gpu::copy_to_device(memory, values.data(), values.size(), gpu::current_stream());
+  gpu::synchronize(gpu::current_stream());
+  return memory;
+}
+
 Prepared prepare(const GemmCase& s, double bytes, int copies) {
   Prepared prepared;
   xray::Operands operands(prepared.workload);
   std::vector<GemmArguments> sets;
   for (int i = 0; i < copies; ++i) {
     GemmArguments g = arguments_of(s);
-    g.a = operands.random(s.M * s.K, s.dtype);
-    g.b = operands.random(s.K * s.N, s.dtype);
+    g.a = s.fp8 ? random_fp8(operands, s.M * s.K) : operands.random(s.M * s.K, s.dtype);
+    g.b = s.fp8 ? random_fp8(operands, s.K * s.N) : operands.random(s.K * s.N, s.dtype);
     g.c = operands.empty(s.M * s.N, s.dtype);
     sets.push_back(g);
   }
-  prepared.kernel = gpu::gemm_choice(simplify(sets[0])).name;
+  prepared.kernel =
+      s.fp8 ? gpu::gemm_ladder::fp8_tma_store.name : gpu::gemm_choice(simplify(sets[0])).name;
   prepared.workload.flops = 2.0 * static_cast<double>(s.M) * static_cast<double>(s.N * s.K);
   prepared.workload.bytes = bytes;
-  prepared.workload.run = [sets](int copy) { gpu::gemm(sets[static_cast<size_t>(copy)]); };
-  Rivals rivals = gemm_rivals(sets);
+  prepared.workload.run = [sets, multiply = s.fp8 ? gpu::gemm_fp8 : gpu::gemm](int copy) {
+    multiply(sets[static_cast<size_t>(copy)]);
+  };
+  Rivals rivals = s.fp8 ? fp8_rivals(sets) : gemm_rivals(sets);
   prepared.rivals = std::move(rivals.found);
   prepared.notes = std::move(rivals.notes);
   return prepared;
@@ -61,9 +83,9 @@ void add_gpt(std::vector<Case>& cases, const std::string& set, int64_t tokens, i
 }  // namespace
 
 Case gemm_case(const GemmCase& s) {
-  const double bytes = static_cast<double>(s.M * s.K + s.K * s.N + s.M * s.N) *
-                       static_cast<double>(size_of(s.dtype));
-  const std::string layout = s.tf32 ? s.layout + ", tf32" : s.layout;
+  const double bytes = xray::bytes_of(s.M * s.K + s.K * s.N, s.fp8 ? DType::u8 : s.dtype) +
+                       xray::bytes_of(s.M * s.N, s.dtype);
+  const std::string layout = s.layout + (s.tf32 ? ", tf32" : s.fp8 ? ", fp8 e4m3" : "");
   return {"gemm",
           s.set,
           s.name + " (" + layout + ")",
@@ -80,6 +102,9 @@ std::vector<Case> gemm_cases() {
   for (DType dtype : {DType::f16, DType::f32})
     cases.push_back(gemm_case({"squares", "square", 4096, 4096, 4096, "NT", dtype}));
   cases.push_back(gemm_case({"squares", "square", 4096, 4096, 4096, "NT", DType::f32, true}));
+  for (int64_t size : {4096, 8192})
+    cases.push_back(
+        gemm_case({"squares", "square", size, size, size, "NT", DType::bf16, false, /*fp8=*/true}));
   add_gpt(cases, "GPT-2 124M", 8 * 1024, 768);
   add_gpt(cases, "GPT-2 1.5B", 4 * 1024, 1600);
   for (int64_t M : {1, 2, 4, 8, 16, 32, 64, 128})

@@ -1,66 +1,15 @@
-// What memory bounds: norms, softmax, cross entropy, AdamW, batch norm, at sizes past every L2. The
-// rival is the copy engine moving as many bytes: nothing that reads and writes is much faster.
+// Norms, softmax, cross entropy and batch norm, at sizes past every L2.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
-#include <algorithm>
-
-#include "bench/gpu/case.h"
-#include "kernels/gpu/launch.h"
+#include "bench/gpu/memory_case.h"
 #include "kernels/loss/cross_entropy.h"
 #include "kernels/norm/channels.h"
 #include "kernels/norm/rows.h"
-#include "kernels/optim/optim.h"
 #include "kernels/softmax/softmax.h"
-#include "tools/xray/operands.h"
 
 namespace strata::bench {
 
 namespace {
-
-using Runs = std::vector<std::function<void()>>;  // one a copy
-
-// Names of the kernels that `run` launches, without their template arguments.
-std::string kernels_of(const std::function<void()>& run) {
-  static std::vector<std::string> names;
-  names.clear();
-  gpu::observe_launches([](std::string_view name, const gpu::LaunchConfig&) {
-    const std::string plain(name.substr(0, name.find('<')));
-    names.push_back(plain.substr(plain.rfind(':') + 1));  // npos + 1 is 0
-  });
-  run();
-  gpu::observe_launches(nullptr);
-  gpu::synchronize(gpu::current_stream());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  return fmt::format("{}", fmt::join(names, " + "));
-}
-
-Rival copy_rival(double bytes, int copies) {
-  xray::Workload memory;
-  xray::Operands operands(memory);
-  const auto half = static_cast<int64_t>(bytes / 2);
-  std::vector<std::pair<void*, void*>> pairs;
-  for (int i = 0; i < copies; ++i) {
-    void* from = operands.random((half + 3) / 4, DType::f32);
-    pairs.emplace_back(operands.empty((half + 3) / 4, DType::f32), from);
-  }
-  return {"copy",
-          [pairs, half](int copy) {
-            const auto [to, from] = pairs[static_cast<size_t>(copy)];
-            gpu::copy_on_device(to, from, static_cast<size_t>(half), gpu::current_stream());
-          },
-          memory.memory};
-}
-
-Prepared prepared_of(xray::Workload workload, Runs runs, double bytes, int copies) {
-  Prepared prepared;
-  prepared.kernel = kernels_of(runs[0]);
-  prepared.workload = std::move(workload);
-  prepared.workload.bytes = bytes;
-  prepared.workload.run = [runs = std::move(runs)](int copy) { runs[static_cast<size_t>(copy)](); };
-  prepared.rivals.push_back(copy_rival(bytes, copies));
-  return prepared;
-}
 
 // Arrays of rows x columns that a kind reads and writes.
 int arrays_of(const std::string& kind) { return kind.ends_with("gradient") ? 3 : 2; }
@@ -130,16 +79,6 @@ std::function<void()> run_of(const RowsCase& c, xray::Operands& operands) {
   return cross_entropy_run(c, operands);
 }
 
-// Parameters of GPT-2 124M (Radford et al. 2019), 148 tensors.
-std::vector<int64_t> gpt2_sizes() {
-  constexpr int64_t C = 768;
-  std::vector<int64_t> sizes = {50257 * C, 1024 * C, C, C};
-  for (int layer = 0; layer < 12; ++layer)
-    for (int64_t size : {C, C, 3 * C * C, 3 * C, C * C, C, C, C, 4 * C * C, 4 * C, 4 * C * C, C})
-      sizes.push_back(size);
-  return sizes;
-}
-
 }  // namespace
 
 Case rows_case(const RowsCase& c) {
@@ -148,88 +87,35 @@ Case rows_case(const RowsCase& c) {
   const std::string family = c.kind.find("norm") != c.kind.npos ? "norm"
                              : c.kind.find("softmax") == 0      ? "softmax"
                                                                 : "loss";
-  return {family,
-          "rows",
-          c.kind,
-          fmt::format("{}x{}", c.rows, c.columns),
-          c.dtype,
-          bytes,
-          [c, bytes](int copies) {
-            xray::Workload workload;
-            xray::Operands operands(workload);
-            Runs runs;
-            for (int i = 0; i < copies; ++i) runs.push_back(run_of(c, operands));
-            return prepared_of(std::move(workload), std::move(runs), bytes, copies);
-          }};
-}
-
-Case adamw_case(const std::string& set, const std::vector<int64_t>& sizes) {
-  int64_t total = 0;
-  for (int64_t size : sizes) total += size;
-  const double bytes = 28.0 * static_cast<double>(total);
-  return {"optimizer",
-          set,
-          "AdamW",
-          fmt::format("{} in {} tensors", total, sizes.size()),
-          DType::f32,
-          bytes,
-          [sizes, bytes](int copies) {
-            xray::Workload workload;
-            xray::Operands operands(workload);
-            Runs runs;
-            for (int i = 0; i < copies; ++i) {
-              std::vector<cpu::OptimTensor> tensors;
-              for (int64_t size : sizes) {
-                void* arrays[4];
-                for (void*& array : arrays) array = operands.random(size, DType::f32);
-                gpu::fill_bytes(arrays[3], 0, static_cast<size_t>(size) * sizeof(float),
-                                gpu::current_stream());  // v is not negative
-                tensors.push_back(
-                    {arrays[0], arrays[1], {arrays[2], arrays[3], nullptr}, size, DType::f32});
-              }
-              runs.push_back([tensors] {
-                gpu::adam(tensors, {1e-3, 0.9, 0.999, 1e-8, 0.01, 0.1, 0.001, true});
-              });
-            }
-            return prepared_of(std::move(workload), std::move(runs), bytes, copies);
-          }};
+  return memory_case({family, "rows", c.kind, fmt::format("{}x{}", c.rows, c.columns), c.dtype,
+                      bytes, [c](xray::Operands& operands) { return run_of(c, operands); }});
 }
 
 Case batch_norm_case(int64_t rows, int64_t channels, DType dtype) {
   // The statistics read x, the normalisation reads it again and writes y.
   const double bytes =
       static_cast<double>(3 * rows * channels) * static_cast<double>(size_of(dtype));
-  return {"norm",
-          "ResNet-50",
-          "batch norm, training",
-          fmt::format("{}x{}", rows, channels),
-          dtype,
-          bytes,
-          [=](int copies) {
-            xray::Workload workload;
-            xray::Operands operands(workload);
-            Runs runs;
-            for (int i = 0; i < copies; ++i) {
-              ChannelMomentsArgs moments;
-              moments.x = operands.random(rows * channels, dtype);
-              moments.mean = static_cast<double*>(operands.empty(channels, DType::f64));
-              moments.m2 = static_cast<double*>(operands.empty(channels, DType::f64));
-              moments.rows = rows, moments.channels = channels, moments.dtype = dtype;
-              ChannelAffineArgs affine;
-              affine.x = moments.x;
-              affine.y = operands.empty(rows * channels, dtype);
-              affine.mean = moments.mean;
-              affine.factor = static_cast<double*>(operands.random(channels, DType::f64));
-              affine.offset = static_cast<double*>(operands.random(channels, DType::f64));
-              affine.rows = rows, affine.channels = channels, affine.dtype = dtype;
-              affine.relu = true;
-              runs.push_back([moments, affine] {
-                gpu::channel_moments(moments);
-                gpu::channel_affine(affine);
-              });
-            }
-            return prepared_of(std::move(workload), std::move(runs), bytes, copies);
-          }};
+  const auto make = [=](xray::Operands& operands) {
+    ChannelMomentsArgs moments;
+    moments.x = operands.random(rows * channels, dtype);
+    moments.mean = static_cast<double*>(operands.empty(channels, DType::f64));
+    moments.m2 = static_cast<double*>(operands.empty(channels, DType::f64));
+    moments.rows = rows, moments.channels = channels, moments.dtype = dtype;
+    ChannelAffineArgs affine;
+    affine.x = moments.x;
+    affine.y = operands.empty(rows * channels, dtype);
+    affine.mean = moments.mean;
+    affine.factor = static_cast<double*>(operands.random(channels, DType::f64));
+    affine.offset = static_cast<double*>(operands.random(channels, DType::f64));
+    affine.rows = rows, affine.channels = channels, affine.dtype = dtype;
+    affine.relu = true;
+    return [moments, affine] {
+      gpu::channel_moments(moments);
+      gpu::channel_affine(affine);
+    };
+  };
+  return memory_case({"norm", "ResNet-50", "batch norm, training",
+                      fmt::format("{}x{}", rows, channels), dtype, bytes, make});
 }
 
 std::vector<Case> memory_cases() {
@@ -243,15 +129,6 @@ std::vector<Case> memory_cases() {
     cases.push_back(rows_case({"cross entropy, loss and gradient in place", 4096, columns}));
   for (int64_t side : {56, 28, 14})
     cases.push_back(batch_norm_case(128 * side * side, 256 * (56 / side)));
-  cases.push_back(adamw_case("GPT-2 124M", gpt2_sizes()));
-  cases.push_back(adamw_case("one tensor", {elements}));
-  return cases;
-}
-
-std::vector<Case> plan() {
-  std::vector<Case> cases;
-  for (auto family : {gemm_cases, conv_cases, attention_cases, memory_cases})
-    for (Case& c : family()) cases.push_back(std::move(c));
   return cases;
 }
 

@@ -21,20 +21,19 @@ using namespace strata;
 using namespace strata::bench;
 
 struct Options {
-  std::string family, filter, rungs, csv, page;
+  std::vector<std::string> families;
+  std::string filter, rungs, csv, page;
   bool list = false;
   MeasureOptions measure;
 };
 
-std::string title(const Case& c) {
-  return fmt::format("{}: {}, {}, {} {}", c.family, c.set, c.name, c.shape, name_of(c.dtype));
-}
-
 std::vector<Case> chosen(const Options& options) {
   std::vector<Case> cases = plan();
   std::erase_if(cases, [&](const Case& c) {
-    return (!options.family.empty() && c.family != options.family) ||
-           title(c).find(options.filter) == std::string::npos;
+    const bool wanted = options.families.empty() ||
+                        std::find(options.families.begin(), options.families.end(), c.family) !=
+                            options.families.end();
+    return !wanted || title(c).find(options.filter) == std::string::npos;
   });
   if (cases.empty()) throw std::runtime_error("no case is called so; --list shows all");
   return cases;
@@ -77,7 +76,8 @@ Row row_like(const Row& ours, const std::string& implementation) {
 std::vector<Row> measure_rungs(const Case& c, const Row& like, int copies, const Options& options,
                                const Telemetry& telemetry) {
   std::vector<Row> rows;
-  if (c.family != "gemm" || c.name.find("(NT") == c.name.npos) return rows;
+  if (c.family != "gemm" || c.name.find("(NT") == c.name.npos || c.name.find("fp8") != c.name.npos)
+    return rows;
   for (const xray::Subject& subject : xray::catalogue()) {
     if (!subject.name.starts_with("gemm/") ||
         (options.rungs != "all" && subject.name.find(options.rungs) == std::string::npos))
@@ -178,8 +178,11 @@ int main(int argc, char** argv) {
   CLI::App app{"Measures the GPU kernels beside cuBLAS, cuBLASLt and cuDNN.", "strata bench"};
   Options options;
   app.add_flag("--list", options.list, "Lists the cases and measures nothing");
-  app.add_option("--family", options.family,
-                 "gemm, conv, attention, norm, softmax, loss or optimizer");
+  app.add_option("--family", options.families,
+                 "Only these, with commas between them: gemm, conv, attention, norm, softmax, "
+                 "loss, reduce, elementwise, random, index, pool, graph, recurrent, optimizer, "
+                 "embedding")
+      ->delimiter(',');
   app.add_option("--filter", options.filter,
                  "Only cases with this in their name, as --list has it");
   app.add_option("--rungs", options.rungs,

@@ -20,6 +20,8 @@ struct Rivals {
 
 // One set of arguments a copy, all of the same shape.
 Rivals gemm_rivals(const std::vector<GemmArguments>& sets);
+// A and B of e4m3, both along K; C of the arguments' type.
+Rivals fp8_rivals(const std::vector<GemmArguments>& sets);
 Rivals conv_rivals(const std::vector<gpu::conv::Problem>& sets);
 Rivals attention_rivals(const std::vector<AttentionArgs>& sets);
 

@@ -1,4 +1,6 @@
-// cuBLAS, as cublasGemmEx picks, and cuBLASLt, the fastest of what its heuristic proposes first.
+// cuBLAS, as cublasGemmEx picks, and cuBLASLt, the fastest of what its heuristic proposes first. Of
+// fp8 there is cuBLASLt alone, with and without its fast accumulation (sums that stay in the tensor
+// cores, as ours do); the scales of its operands are ones.
 //
 // Both speak of column-major matrices, so they are asked for the transpose: C^T = B^T A^T.
 #include <cublasLt.h>
@@ -81,16 +83,22 @@ Rival cublas_rival(const Library& library, const std::vector<GemmArguments>& set
   return rival;
 }
 
+// What cuBLASLt's operands are.
+struct LtOperands {
+  bool fp8 = false, fast_accumulation = false;
+};
+
 // What a product by cuBLASLt needs, alike for all copies.
 struct LtProduct {
   const Library& library;
   cublasLtHandle_t handle = nullptr;
   cublasLtMatmulDesc_t operation = nullptr;
   cublasLtMatrixLayout_t a = nullptr, b = nullptr, c = nullptr;
-  std::shared_ptr<void> workspace = device_memory(workspace_bytes);
+  std::shared_ptr<void> workspace = device_memory(workspace_bytes), scale;
   decltype(cublasLtMatmul)* multiply = library.function<decltype(cublasLtMatmul)>("cublasLtMatmul");
 
-  LtProduct(const Library& library, const GemmArguments& g) : library(library) {
+  LtProduct(const Library& library, const GemmArguments& g, const LtOperands& operands)
+      : library(library) {
     const auto layout =
         library.function<decltype(cublasLtMatrixLayoutCreate)>("cublasLtMatrixLayoutCreate");
     const auto set = library.function<decltype(cublasLtMatmulDescSetAttribute)>(
@@ -104,12 +112,28 @@ struct LtProduct {
     check(set(operation, CUBLASLT_MATMUL_DESC_TRANSB, &l.a, sizeof l.a), "TRANSB");
     const auto M = static_cast<uint64_t>(g.M), N = static_cast<uint64_t>(g.N),
                K = static_cast<uint64_t>(g.K);
-    const cudaDataType_t type = type_of(g.dtype);
+    const cudaDataType_t type = operands.fp8 ? CUDA_R_8F_E4M3 : type_of(g.dtype);
+    if (operands.fp8) set_fp8(operands.fast_accumulation);
     check(layout(&b, type, l.b == CUBLAS_OP_N ? N : K, l.b == CUBLAS_OP_N ? K : N, l.b_leading),
           "layout of B");
     check(layout(&a, type, l.a == CUBLAS_OP_N ? K : M, l.a == CUBLAS_OP_N ? M : K, l.a_leading),
           "layout of A");
-    check(layout(&c, type, N, M, g.N), "layout of C");
+    check(layout(&c, type_of(g.dtype), N, M, g.N), "layout of C");
+  }
+  void set_fp8(bool fast_accumulation) {
+    const auto set = library.function<decltype(cublasLtMatmulDescSetAttribute)>(
+        "cublasLtMatmulDescSetAttribute");
+    const float one = 1;
+    scale = device_memory(sizeof one);
+    gpu::copy_to_device(scale.get(), &one, sizeof one, gpu::current_stream());
+    gpu::synchronize(gpu::current_stream());
+    const void* pointer = scale.get();
+    const int8_t fast = fast_accumulation ? 1 : 0;
+    check(set(operation, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, &pointer, sizeof pointer),
+          "A_SCALE_POINTER");
+    check(set(operation, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, &pointer, sizeof pointer),
+          "B_SCALE_POINTER");
+    check(set(operation, CUBLASLT_MATMUL_DESC_FAST_ACCUM, &fast, sizeof fast), "FAST_ACCUM");
   }
   LtProduct(const LtProduct&) = delete;
   LtProduct& operator=(const LtProduct&) = delete;
@@ -153,32 +177,52 @@ struct LtProduct {
   }
 };
 
-Rival cublaslt_rival(const Library& library, const std::vector<GemmArguments>& sets) {
-  auto product = std::make_shared<LtProduct>(library, sets[0]);
+Rival cublaslt_rival(const Library& library, const std::vector<GemmArguments>& sets,
+                     const char* name, const LtOperands& operands) {
+  auto product = std::make_shared<LtProduct>(library, sets[0], operands);
   std::vector<std::function<void(int)>> choices;
   for (const cublasLtMatmulAlgo_t& algorithm : product->proposals())
     choices.push_back([product, algorithm, sets](int copy) {
       product->run(sets[static_cast<size_t>(copy)], algorithm);
     });
-  return {"cuBLASLt", fastest(choices, static_cast<int>(sets.size())), {product}};
+  return {name, fastest(choices, static_cast<int>(sets.size())), {product}};
+}
+
+const Library& cublaslt() {
+  static const Library library{"libcublasLt.so.13", "libcublasLt.so.12"};
+  return library;
+}
+
+// Adds what `make` makes, or a note of why there is none.
+template <class Make>
+void add(Rivals& rivals, const char* name, const Library& library, Make&& make) {
+  if (!library) return rivals.notes.push_back(fmt::format("{} is not installed", name));
+  try {
+    rivals.found.push_back(make());
+  } catch (const std::exception& error) {
+    rivals.notes.push_back(fmt::format("{}: {}", name, error.what()));
+  }
 }
 
 }  // namespace
 
 Rivals gemm_rivals(const std::vector<GemmArguments>& sets) {
-  static const Library cublas{"libcublas.so.13", "libcublas.so.12"},
-      cublaslt{"libcublasLt.so.13", "libcublasLt.so.12"};
+  static const Library cublas{"libcublas.so.13", "libcublas.so.12"};
   Rivals rivals;
-  const auto add = [&](const char* name, const Library& library, auto&& make) {
-    if (!library) return rivals.notes.push_back(fmt::format("{} is not installed", name));
-    try {
-      rivals.found.push_back(make(library, sets));
-    } catch (const std::exception& error) {
-      rivals.notes.push_back(fmt::format("{}: {}", name, error.what()));
-    }
-  };
-  add("cuBLAS", cublas, cublas_rival);
-  add("cuBLASLt", cublaslt, cublaslt_rival);
+  add(rivals, "cuBLAS", cublas, [&] { return cublas_rival(cublas, sets); });
+  add(rivals, "cuBLASLt", cublaslt(),
+      [&] { return cublaslt_rival(cublaslt(), sets, "cuBLASLt", {}); });
+  return rivals;
+}
+
+Rivals fp8_rivals(const std::vector<GemmArguments>& sets) {
+  Rivals rivals;
+  for (const bool fast : {true, false}) {
+    const char* name = fast ? "cuBLASLt (fast accumulation)" : "cuBLASLt";
+    add(rivals, name, cublaslt(), [&] {
+      return cublaslt_rival(cublaslt(), sets, name, {.fp8 = true, .fast_accumulation = fast});
+    });
+  }
   return rivals;
 }
 

@@ -4,6 +4,7 @@
 namespace strata::bench {
 
 Rivals gemm_rivals(const std::vector<GemmArguments>&) { return {}; }
+Rivals fp8_rivals(const std::vector<GemmArguments>&) { return {}; }
 Rivals conv_rivals(const std::vector<gpu::conv::Problem>&) { return {}; }
 Rivals attention_rivals(const std::vector<AttentionArgs>&) { return {}; }
 

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Runs what script/gpu-bundle packed: tests, conformance, benchmarks, training steps, in this order.
+# Runs what script/gpu-bundle packed: tests, conformance, benchmarks, PyTorch's attention, training steps, in
+# this order.
 #   ./run.sh                        all of them
 #   ./run.sh tests [NAME...]        one part; of the tests, those named
 #   ./run.sh conformance
 #   ./run.sh bench [OPTION...]      options of `strata bench`: --family gemm, --seconds 0.3, --rungs all, ...
+#   ./run.sh attention [OPTION...]  PyTorch's attention, forward and backward, where python3 has it: --passes backward, ...
 #   ./run.sh train                  training steps beside PyTorch, where python3 has it
 # JOBS tests run at once (4). Everything that they say goes to ./results, or where OUT names. The status is 0 when all went well.
 set -u
@@ -65,6 +67,13 @@ bench() {
   [ "${PIPESTATUS[0]}" = 0 ] || failed=1
 }
 
+attention() {
+  command -v python3 >/dev/null || { echo "attention: not measured, there is no python3"; return; }
+  timeout 300 python3 "$here/bench/peers/attention_peer.py" --out "$out/attention-torch.jsonl" "$@" \
+    2>"$out/attention-torch.err" | tee "$out/attention-torch.log"
+  [ "${PIPESTATUS[0]}" = 0 ] || { echo "FAILED  attention_peer.py; $out/attention-torch.err says why"; failed=1; }
+}
+
 # ours FILE CASE: three medians, in milliseconds a step.
 ours() {
   STRATA_BENCH_DEVICE=gpu "$here/bin/train_bench" --benchmark_filter="^$2/" --benchmark_min_time=0.5 \
@@ -88,8 +97,8 @@ machine
 part=${1:-all}
 [ $# -gt 0 ] && shift
 case "$part" in
-  all) tests; conformance; bench; train ;;
-  tests | conformance | bench | train) "$part" "$@" ;;
-  *) echo "run.sh: unknown part '$part': tests, conformance, bench, train" >&2; exit 2 ;;
+  all) tests; conformance; bench; attention; train ;;
+  tests | conformance | bench | attention | train) "$part" "$@" ;;
+  *) echo "run.sh: unknown part '$part': tests, conformance, bench, attention, train" >&2; exit 2 ;;
 esac
 exit $failed

@@ -2,6 +2,10 @@
 // reckoned from times is right for times that are made up.
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <set>
 
 #include "bench/gpu/results.h"
@@ -28,6 +32,9 @@ TEST(GpuBench, EveryKindOfCaseRuns) {
   for (const char* layout : {"NT", "NN", "TN"})
     run_all_copies(gemm_case({"small", "product", 40, 24, 16, layout}));
   run_all_copies(gemm_case({"small", "product", 16, 16, 16, "NT", DType::f32, true}));
+  if (gpu::device().arch == 90)
+    run_all_copies(
+        gemm_case({"small", "product", 40, 24, 32, "NT", DType::bf16, false, /*fp8=*/true}));
   for (const char* pass : {"forward", "input gradient", "weight gradient"})
     run_all_copies(conv_case({"small", "layer", 1, 8, 16, 16, 3, 2, pass}));
   for (bool backward : {false, true})
@@ -39,12 +46,65 @@ TEST(GpuBench, EveryKindOfCaseRuns) {
   run_all_copies(adamw_case("small", {100, 7}));
 }
 
+TEST(GpuBench, EveryKindOfReductionRuns) {
+  for (const char* over : {"rows", "columns"})
+    for (const char* kind : {"sum", "max", "mean and variance", "argmax", "cumulative sum"})
+      run_all_copies(reduce_case({kind, over, 5, 70}));
+  run_all_copies(reduce_case({"sum", "all", 5, 70, DType::f32}));
+}
+
+TEST(GpuBench, EveryKindOfElementwiseAndRandomCaseRuns) {
+  for (const char* kind : {"gelu(x + row) y", "x + row", "x + column", "to f32"})
+    run_all_copies(elementwise_case({kind, 6, 40}));
+  run_all_copies(elementwise_case({"to bf16", 6, 40, DType::f32}));
+  run_all_copies(permute_case({"small", "transpose", {16, 24}, {1, 0}}));
+  run_all_copies(permute_case({"small", "heads before time", {2, 8, 3, 16}, {0, 2, 1, 3}}));
+  for (const char* kind : {"uniform", "normal", "dropout", "dropout, backward"})
+    run_all_copies(random_case({kind, 1000, DType::bf16}));
+}
+
+TEST(GpuBench, EveryKindOfCaseThatGoesByIndexRuns) {
+  for (bool gradient : {false, true})
+    for (bool as_text : {false, true})
+      run_all_copies(embedding_case({"small", 50, 20, 16, gradient, as_text, DType::f32}));
+  run_all_copies(sort_case({"small", 3, 100, 100}));
+  run_all_copies(sort_case({"small", 2, 3000, 5}));
+  for (const char* kind : {"sum", "max", "sum, gradient", "transpose"})
+    run_all_copies(graph_case({"small", kind, 30, 100, 8}));
+}
+
+TEST(GpuBench, EveryKindOfWindowAndStepRuns) {
+  for (bool largest : {false, true})
+    for (bool backward : {false, true}) {
+      run_all_copies(pool_case({"small", 1, 8, 4, 3, 2, 1, largest, backward}));
+      run_all_copies(pool_case({"small", 1, 8, 4, 2, 2, 0, largest, backward}));
+    }
+  for (const char* kind : {"lstm", "lstm gradient", "gru", "gru gradient"})
+    run_all_copies(cell_case({kind, 2, 16}));
+  run_all_copies(sgd_case("small", {100, 7}));
+  run_all_copies(repulsion_case(100));
+}
+
 TEST(GpuBench, CasesHaveTheWorkOfTheirShape) {
   const Prepared product = gemm_case({"", "", 4, 8, 16}).prepare(1);
   EXPECT_EQ(product.workload.flops, 2.0 * 4 * 8 * 16);
   EXPECT_EQ(product.workload.bytes, 2.0 * (4 * 16 + 16 * 8 + 4 * 8));
   const Prepared layer = conv_case({"", "", 1, 8, 4, 6, 3, 2}).prepare(1);
   EXPECT_EQ(layer.workload.flops, 2.0 * 4 * 4 * 6 * 9 * 4);
+  EXPECT_EQ(reduce_case({"sum", "rows", 5, 70}).bytes, 2.0 * 5 * 70);
+  EXPECT_EQ(reduce_case({"mean and variance", "rows", 5, 70}).bytes, 2 * 2.0 * 5 * 70);
+  EXPECT_EQ(elementwise_case({"gelu(x + row) y", 6, 40}).bytes, 2.0 * 3 * 6 * 40);
+  EXPECT_EQ(elementwise_case({"to f32", 6, 40}).bytes, (2.0 + 4) * 6 * 40);
+  EXPECT_EQ(random_case({"dropout", 1000, DType::bf16}).bytes, 5.0 * 1000);
+  // One token: its row of the list, and its row of the table, read or read and written.
+  EXPECT_EQ(embedding_case({"", 1, 20, 16, false, false, DType::f32}).bytes, 4.0 * 2 * 16 + 8);
+  EXPECT_EQ(embedding_case({"", 1, 20, 16, true, false, DType::f32}).bytes, 4.0 * 3 * 16 + 8);
+  EXPECT_EQ(sort_case({"", 2, 3000, 5}).bytes, 4.0 * 2 * 3005 + 8.0 * 2 * 5);
+  EXPECT_EQ(pool_case({"", 1, 8, 4, 3, 2, 1, true, false}).bytes,
+            4.0 * (8 * 8 + 4 * 4) * 4 + 4 * 4 * 4);
+  EXPECT_EQ(graph_case({"", "sum", 30, 100, 8}).bytes, 4.0 * 130 * 8 + 8.0 * 131);
+  EXPECT_EQ(cell_case({"lstm", 2, 16}).bytes, 4.0 * 15 * 2 * 16);
+  EXPECT_EQ(repulsion_case(100).prepare(1).workload.flops, 14.0 * 100 * 100);
   const Prepared causal = attention_case({"", 2, 32, 1, 64, true, false}).prepare(1);
   EXPECT_EQ(causal.workload.flops, 4.0 * 2 * 32 * 32 * 64 / 2);
 }
@@ -56,6 +116,25 @@ TEST(GpuBench, NamesAreUnique) {
     EXPECT_TRUE(seen.insert(name).second) << name;
   }
   EXPECT_GT(seen.size(), 200u);
+}
+
+// PyTorch is measured at the same shapes, with operations counted in the same way.
+TEST(GpuBench, PyTorchsAttentionIsThatOfTheCases) {
+  const std::string script = STRATA_SOURCE_DIR "/bench/peers/attention_peer.py";
+  if (!std::filesystem::exists(script)) GTEST_SKIP() << "the source is not on this machine";
+  if (std::system("python3 -c '' 2>/dev/null") != 0) GTEST_SKIP() << "there is no python3";
+  std::FILE* pipe = popen(("python3 '" + script + "' --list").c_str(), "r");
+  ASSERT_NE(pipe, nullptr);
+  std::string theirs;
+  std::array<char, 4096> part;
+  while (const size_t n = std::fread(part.data(), 1, part.size(), pipe))
+    theirs.append(part.data(), n);
+  ASSERT_EQ(pclose(pipe), 0) << script << " failed";
+  std::string ours;
+  for (const AttentionCase& shape : attention_shapes())
+    ours += title(attention_case(shape)) + "\t" +
+            std::to_string(static_cast<int64_t>(attention_flops(shape))) + "\n";
+  EXPECT_EQ(theirs, ours);
 }
 
 TEST(GpuBench, SetsOfOperandsGoPastTheCache) {

@@ -1,0 +1,75 @@
+#include "bench/gpu/memory_case.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "kernels/gpu/launch.h"
+
+namespace strata::bench {
+
+namespace {
+
+Rival copy_rival(double bytes, int copies) {
+  xray::Workload memory;
+  xray::Operands operands(memory);
+  const auto half = static_cast<int64_t>(bytes / 2);
+  std::vector<std::pair<void*, void*>> pairs;
+  for (int i = 0; i < copies; ++i) {
+    void* from = operands.random((half + 3) / 4, DType::f32);
+    pairs.emplace_back(operands.empty((half + 3) / 4, DType::f32), from);
+  }
+  return {"copy",
+          [pairs, half](int copy) {
+            const auto [to, from] = pairs[static_cast<size_t>(copy)];
+            gpu::copy_on_device(to, from, static_cast<size_t>(half), gpu::current_stream());
+          },
+          memory.memory};
+}
+
+Prepared prepare(const MemoryCase& c, int copies) {
+  Prepared prepared;
+  xray::Operands operands(prepared.workload);
+  std::vector<std::function<void()>> runs;
+  for (int i = 0; i < copies; ++i) runs.push_back(c.make(operands));
+  gpu::synchronize(gpu::current_stream());  // what made the operands is no part of the work
+  prepared.kernel = kernels_of(runs[0]);
+  prepared.workload.bytes = c.bytes;
+  prepared.workload.run = [runs](int copy) { runs[static_cast<size_t>(copy)](); };
+  prepared.rivals.push_back(copy_rival(c.bytes, copies));
+  return prepared;
+}
+
+}  // namespace
+
+std::string kernels_of(const std::function<void()>& run) {
+  static std::vector<std::string> names;
+  names.clear();
+  gpu::observe_launches([](std::string_view name, const gpu::LaunchConfig&) {
+    const std::string_view whole = name.substr(0, name.find('<'));
+    const std::string plain(whole.substr(whole.rfind(':') + 1));  // npos + 1 is 0
+    if (std::find(names.begin(), names.end(), plain) == names.end()) names.push_back(plain);
+  });
+  struct Observing {
+    ~Observing() { gpu::observe_launches(nullptr); }
+  };
+  {
+    const Observing until_it_returns_or_throws;
+    run();
+  }
+  gpu::synchronize(gpu::current_stream());
+  return fmt::format("{}", fmt::join(names, " + "));
+}
+
+Case memory_case(const MemoryCase& c) {
+  return {c.family,
+          c.set,
+          c.name,
+          c.shape,
+          c.dtype,
+          c.bytes,
+          [c](int copies) { return prepare(c, copies); }};
+}
+
+}  // namespace strata::bench
