@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""Times PyTorch's attention in bf16 at the shapes of bench/gpu/cases_attention.cpp: forward, and the
-backward pass alone, by FlashAttention and by cuDNN (scaled_dot_product_attention's backends).
+"""Times PyTorch's attention in bf16 at the shapes of bench/gpu/cases_attention.cpp: forward, and
+the backward pass alone, by FlashAttention and by cuDNN (the backends of
+scaled_dot_product_attention).
 
   attention_peer.py [--out FILE] [--passes forward,backward] [--seconds S] [--warm-up S]
   attention_peer.py --list        the cases and their operations; needs no PyTorch
 
 Writes a line of JSON for each case and backend, {"case", "backend", "microseconds", "tflops", ...},
 and prints a table of TFLOP/s. A case is called as `strata bench` calls it, and its operations are
-counted in the same way. Operands are uniform in [-1, 1), [N, T, heads, D] in memory as ours are; one
-set of them is 256 MiB and more, past three times the L2 cache. Times are medians between events in
-the stream, around as many calls as take half a millisecond, queued together so that the device never
-waits for the host.
+counted in the same way. Operands are in [-1, 1), and [N, T, heads, D] in memory as ours. One
+set of them is 256 MiB or more, past three times the L2 cache. Times are medians between events in
+the stream, around as many calls as take half a millisecond, queued together so that the device
+never waits for the host.
 """
 import argparse
 import json
@@ -32,12 +33,16 @@ class Case:
         return "backward" if self.backward else "forward"
 
     @property
+    def scores(self):
+        return "causal" if self.causal else "full"
+
+    @property
     def shape(self):
         return f"{self.N}x{self.T}x{self.heads}x{self.D}"
 
     @property
     def title(self):
-        return (f"attention: head size {self.D}, {'causal' if self.causal else 'full'}, {self.direction}, "
+        return (f"attention: head size {self.D}, {self.scores}, {self.direction}, "
                 f"{self.shape} bf16")
 
     @property
@@ -58,7 +63,7 @@ def cases():
 
 
 def work_of(torch, case):
-    """The operands, and what runs the case once on them. Raises RuntimeError where the backend refuses."""
+    """What runs the case once, on operands of its own. RuntimeError where the backend refuses."""
     from torch.nn import functional as F
 
     def random():
@@ -99,15 +104,16 @@ def microseconds_of(torch, work, options):
         for _ in range(max(1, round(20 / once))):
             work()
         torch.cuda.synchronize()
-    events = [event() for _ in range(min(max(int(1000 * options.seconds / (once * calls)), 10), 200) + 1)]
+    samples = min(max(int(1000 * options.seconds / (once * calls)), 10), 200)
+    events = [event() for _ in range(samples + 1)]
     events[0].record()
     for mark in events[1:]:
         for _ in range(calls):
             work()
         mark.record()
     torch.cuda.synchronize()
-    samples = [1000 * a.elapsed_time(b) / calls for a, b in zip(events, events[1:])]
-    return statistics.median(samples), len(samples)
+    times = [1000 * a.elapsed_time(b) / calls for a, b in zip(events, events[1:])]
+    return statistics.median(times), samples
 
 
 def measure(torch, case, backend, options):
@@ -119,7 +125,7 @@ def measure(torch, case, backend, options):
     try:
         with sdpa_kernel(kind):
             time_us, samples = microseconds_of(torch, work_of(torch, case), options)
-    except RuntimeError as error:  # "No available kernel", too little memory, what a library refuses
+    except RuntimeError as error:  # "No available kernel", too little memory, a library's refusal
         return " ".join(str(error).split())[:200] or type(error).__name__
     return {"case": case.title, "backend": backend, "microseconds": round(time_us, 3),
             "tflops": round(case.flops / time_us / 1e6, 2), "samples": samples,
@@ -128,13 +134,14 @@ def measure(torch, case, backend, options):
 
 
 def print_table(rows):
-    print("\n| head size | scores | pass | shape | " + " | ".join(f"{name}, TFLOP/s" for name in BACKENDS) + " |")
+    rates = " | ".join(f"{name}, TFLOP/s" for name in BACKENDS)
+    print(f"\n| head size | scores | pass | shape | {rates} |")
     print("|---" * (4 + len(BACKENDS)) + "|")
     for case in cases():
         found = {name: rows.get((case.title, name)) for name in BACKENDS}
         if any(found.values()):
-            print(f"| {case.D} | {'causal' if case.causal else 'full'} | {case.direction} | {case.shape} | "
-                  + " | ".join(f"{row['tflops']:.0f}" if row else "-" for row in found.values()) + " |")
+            rates = " | ".join(f"{row['tflops']:.0f}" if row else "-" for row in found.values())
+            print(f"| {case.D} | {case.scores} | {case.direction} | {case.shape} | {rates} |")
 
 
 def cuda_torch():
@@ -143,7 +150,7 @@ def cuda_torch():
         import torch
         import torch.nn.attention  # PyTorch 2.3 or newer
     except ImportError as error:
-        print(f"attention_peer: not measured, python3 has no PyTorch with torch.nn.attention ({error})")
+        print(f"attention_peer: not measured, python3 has no torch.nn.attention ({error})")
         return None
     if not torch.cuda.is_available():
         print(f"attention_peer: not measured, PyTorch {torch.__version__} finds no GPU")
@@ -152,11 +159,13 @@ def cuda_torch():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--out", help="file for the lines of JSON")
     parser.add_argument("--passes", default="forward,backward")
-    parser.add_argument("--seconds", type=float, default=0.1, help="of measuring, a case and backend")
+    parser.add_argument("--seconds", type=float, default=0.1,
+                        help="of measuring, a case and backend")
     parser.add_argument("--warm-up", type=float, default=0.1)
     options = parser.parse_args()
     wanted = [case for case in cases() if case.direction in options.passes.split(",")]
@@ -181,7 +190,8 @@ def main():
                 rows[case.title, backend] = row
                 file.write(json.dumps(row) + "\n")
                 file.flush()
-                print(f"{case.title}: {backend} {row['microseconds']:.1f} us, {row['tflops']:.0f} TFLOP/s", flush=True)
+                print(f"{case.title}: {backend} {row['microseconds']:.1f} us, "
+                      f"{row['tflops']:.0f} TFLOP/s", flush=True)
     print_table(rows)
 
 

@@ -79,7 +79,7 @@ def gpt2(train):
 
 
 def resnet50():
-    from make_vision import BottleneckResNet  # needs NumPy, and is not packed for a machine with a GPU
+    from make_vision import BottleneckResNet  # needs NumPy; no part of the GPU's bundle
     return BottleneckResNet(64, 1000, (3, 4, 6, 3))
 
 
