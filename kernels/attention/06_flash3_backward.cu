@@ -165,6 +165,7 @@ DEVICE void consume(KeyShared<T, D>& shared, const KeySteps& steps, int first, f
     pack_left<T, chunks>(right, ds);
     issue_product<T, D, chunks>(dk, right, q);
     wgmma_wait<0>();
+    __syncwarp();  // one lane says for all that shift and delta have been read
     release(&shared.empty[stage]);
   }
 }
