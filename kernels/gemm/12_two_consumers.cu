@@ -4,8 +4,8 @@
 // so 48 KiB a step of K now feed twice the operations: 85 operations a byte from L2 instead of 64,
 // and the widest wgmma (n256), which reads the fewest bytes of shared memory for its operations.
 // While one warpgroup waits at a barrier, the other keeps the tensor cores busy. One thread of each
-// warpgroup frees a stage, instead of all 128: wgmma_wait is a wait of the whole warpgroup. One
-// group of products stays in flight while the next stage is awaited.
+// warpgroup frees a stage, instead of all 128, counting on wgmma_wait to be a wait of all of it
+// (hopper_pipeline.h). One group of products stays in flight while the next stage is awaited.
 //
 // Tile of C: 128 x 256; three warpgroups; 4 stages. Registers (ptxas, sm_90a): 168 by launch
 // bounds, 40 and 232 after setmaxnreg, no spills. Shared memory: 193 KiB, so one block a

@@ -11,6 +11,9 @@
 #pragma once
 
 #include "kernels/gemm/hopper_tile.h"
+#ifndef __CUDACC__
+#include "kernels/sim/tracer.h"
+#endif
 
 namespace strata::gpu {
 
@@ -97,9 +100,15 @@ DEVICE void multiply_stage(float (&d)[Blocks][Half], const unsigned char* a, int
   wgmma_commit(SIM_PASS0);
 }
 
+// By a thread that speaks for its warpgroup, after wgmma_wait: what it waited for is taken to be
+// complete in all four warps, so that it may free a buffer without a barrier. Hardware has kept
+// that, and the pipelines of CUTLASS count on it, but the PTX text promises a warp no more than its
+// own part. No instruction: it tells the x-ray, which goes by the text.
+DEVICE void count_on_whole_warpgroup(SIM_SITE0) { SIM(sim::warpgroup_waited(SIM_HERE);) }
+
 // The consumer's part: the first product overwrites the sums, so nobody clears them. One group of
 // products is kept in flight while the next stage is awaited; release(stage) is called when the
-// products that read the stage are complete.
+// products that read the stage are complete, and may be by one thread of the warpgroup.
 template <class Ring, int Blocks, int Half, class Release>
 DEVICE void multiply(float (&d)[Blocks][Half], Ring& ring, Place<Ring::stages>& place, int row,
                      int steps, Release&& release SIM_SITE) {
@@ -110,12 +119,14 @@ DEVICE void multiply(float (&d)[Blocks][Half], Ring& ring, Place<Ring::stages>& 
                                                        ring.b[place.stage], step > 0 SIM_PASS);
     if (step > 0) {
       wgmma_wait<1>(SIM_PASS0);
+      count_on_whole_warpgroup(SIM_PASS0);
       release(before);
     }
     before = place.stage;
     place.advance();
   }
   wgmma_wait<0>(SIM_PASS0);
+  count_on_whole_warpgroup(SIM_PASS0);
   release(before);
 }
 

@@ -57,7 +57,6 @@ void copy_wait(unsigned groups, Site site) {
 }
 
 void proxy_fence(Site site) {
-  ++current->proxy_fences;
   if (Tracer* tracer = config().tracer) tracer->proxy_fence(*current, site);
 }
 

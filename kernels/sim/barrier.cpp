@@ -59,7 +59,10 @@ void arrive(Block& block, int id, int threads, bool wait, int predicate, Site si
   barrier.all &= predicate != 0;
   barrier.count += predicate != 0;
   ++barrier.arrived;
-  barrier.waiters.push_back(self.linear);
+  if (wait)
+    barrier.waiters.push_back(self.linear);
+  else if (Tracer* tracer = config().tracer)
+    tracer->barrier_arrived(self, id, site);
   const int needed = threads == -1 ? block.live : threads;
   const bool all_started = threads != -1 || block.started == block.thread_count;
   if (barrier.arrived >= needed && all_started) {

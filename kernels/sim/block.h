@@ -61,7 +61,6 @@ struct Thread {
   uint64_t wgmma_issued = 0, wgmma_committed = 0;
   std::vector<uint64_t> wgmma_groups;  // wgmma_issued at each commit
   bool wgmma_fenced = false;
-  uint64_t proxy_fences = 0;
   bool cluster_arrived = false;  // and has not waited
   uint64_t cluster_phase = 0;
   void* trace = nullptr;  // the tracer's own

@@ -147,7 +147,6 @@ void reset_thread(Thread& thread) {
   thread.wgmma_issued = thread.wgmma_committed = 0;
   thread.wgmma_groups.clear();
   thread.wgmma_fenced = false;
-  thread.proxy_fences = 0;
   thread.cluster_arrived = false;
 }
 

@@ -9,7 +9,9 @@
 //
 // What it cannot show: time, registers, caches, occupancy; ordering between blocks that only weak
 // hardware reveals; the last bits of fast mathematics and of tensor-core sums. Its speed means
-// nothing.
+// nothing. Stores by threads are seen in instrumented kernels only (kernels/sim/xray): without it,
+// numbers are right where a proxy fence is missing, and where one warp's wgmma_wait is taken for
+// all four's.
 #pragma once
 
 #include <cstddef>

@@ -126,7 +126,7 @@ struct Ticket {
   }
   void access(Block* block, const void* p, int64_t bytes, bool write) const {
     if (tracer && bytes > 0)
-      tracer->async_access(number, block, p, static_cast<size_t>(bytes), write);
+      tracer->async_access(number, block, p, static_cast<size_t>(bytes), write, every_warp);
   }
   void landed(const void* object) const {
     if (tracer) tracer->async_landed(number, object);

@@ -4,8 +4,8 @@
 // that is when its group is waited for, as late as can be; in seeded schedules it is at issue, at
 // commit or at the wait, drawn for each.
 //
-// wgmma_wait brings the warpgroup together, so that one thread may release a buffer for all. (So do
-// the pipelines of CUTLASS; the PTX text does not say it.)
+// wgmma_wait brings the warpgroup together, as it does in practice: one thread may release a buffer
+// for all. The PTX text does not say it, and the x-ray goes by the text (warpgroup_waited).
 #include "kernels/sim/wgmma.h"
 
 #include <fmt/format.h>
@@ -21,7 +21,7 @@ namespace {
 
 using gpu::Swizzle;
 
-constexpr int threads = 128, rows = 64, max_n = 256, max_k = 32;
+constexpr int threads = 128, rows = 64, rows_of_warp = 16, max_n = 256, max_k = 32;
 
 constexpr int k_of(MatrixType type) { return 32 / size_of(type); }
 
@@ -74,11 +74,11 @@ uint32_t chunk_address(const Descriptor& d, bool mn_major, uint32_t i, uint32_t 
   return gpu::swizzled(address & 0x3ffff, d.swizzle);
 }
 
-// Reads an operand of `size` rows (of A) or columns (of B) as floats: element (i, k) to
-// out[i * row_pitch + k * k_pitch].
+// Reads an operand of `size` rows (of A, each by the warp that multiplies it) or columns (of B, by
+// all four) as floats: element (i, k) to out[i * row_pitch + k * k_pitch].
 template <MatrixType Type>
-void load_operand(const WgmmaOperation& operation, uint64_t bits, bool mn_major, int size,
-                  float* out, int row_pitch, int k_pitch) {
+void load_operand(const WgmmaOperation& operation, bool is_a, uint64_t bits, bool mn_major,
+                  int size, float* out, int row_pitch, int k_pitch) {
   Block& block = *current->block;
   const Descriptor descriptor = read_descriptor(bits);
   constexpr int per_chunk = 16 / size_of(Type), k = k_of(Type);
@@ -96,7 +96,11 @@ void load_operand(const WgmmaOperation& operation, uint64_t bits, bool mn_major,
                          bits, descriptor.leading, descriptor.stride, address, block.arena.used),
              operation.site);
       const unsigned char* chunk = block.arena.base + address;
-      if (tracer) tracer->async_access(operation.ticket, &block, chunk, 16, false);
+      if (tracer) {
+        const int row = mn_major ? j * per_chunk : i;
+        tracer->async_access(operation.ticket, &block, chunk, 16, false,
+                             is_a ? row / rows_of_warp : every_warp);
+      }
       uint32_t words[4];
       float values[16];
       std::memcpy(words, chunk, 16);
@@ -151,8 +155,9 @@ void run_one(const WgmmaOperation& operation, Scratch& scratch) {
   if (operation.a_in_registers)
     load_registers<Type>(operation, scratch.a.data());
   else
-    load_operand<Type>(operation, operation.a, shape.a_mn_major, rows, scratch.a.data(), k, 1);
-  load_operand<Type>(operation, operation.b, shape.b_mn_major, n, scratch.b.data(), 1, n);
+    load_operand<Type>(operation, true, operation.a, shape.a_mn_major, rows, scratch.a.data(), k,
+                       1);
+  load_operand<Type>(operation, false, operation.b, shape.b_mn_major, n, scratch.b.data(), 1, n);
   multiply_add(scratch.a.data(), scratch.b.data(), scratch.d.data(), rows, n, k);
   if (Tracer* tracer = config().tracer) {
     tracer->tensor_operations(*current, name_of(Type), static_cast<uint64_t>(rows * n * k),
@@ -280,9 +285,13 @@ void wgmma(const WgmmaShape& shape, float* d, uint64_t a, const uint32_t* a_regi
   const int thread = self.linear % threads;
   operation.accumulators[thread] = d;
   if (a_registers) std::copy_n(a_registers, 4, operation.a_registers[thread]);
+  if (Tracer* tracer = config().tracer) {
+    if (operation.issued == 0)
+      operation.ticket = tracer->async_issued(self, Agent::tensor_core, site);
+    else
+      tracer->async_joined(operation.ticket, self);
+  }
   if (++operation.issued < threads) return;
-  if (Tracer* tracer = config().tracer)
-    operation.ticket = tracer->async_issued(self, Agent::tensor_core, site);
   if (operation.moment == WgmmaOperation::Moment::issue) run_until(group, number + 1);
 }
 
@@ -337,6 +346,10 @@ void wgmma_wait(int groups, Site site) {
     if (self.block->gang->seeded) yield();
   }
   if (Tracer* tracer = config().tracer) tracer->async_waited(self, Agent::tensor_core, site);
+}
+
+void warpgroup_waited(Site site) {
+  if (Tracer* tracer = config().tracer) tracer->warpgroup_waited(*current, site);
 }
 
 void set_registers(Site site) { group_of(*current, "setmaxnreg", site); }

@@ -3,16 +3,19 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/kernels/support/gpu_test.h"
 #include "tests/xray/planted.h"
 
 namespace strata::sim {
 namespace {
 
-KernelReport record(const std::function<void()>& run) {
+KernelReport record(const std::function<void()>& run, uint64_t seed = 0) {
   Scoped scoped;
   Recorder recorder;
   config().tracer = &recorder;
+  config().seed = seed;
   run();
   gpu::synchronize(nullptr);
   std::vector<KernelReport> reports = recorder.reports();
@@ -85,6 +88,100 @@ TEST(Xray, FindsReadsOfWhatNobodyWrote) {
   const KernelReport report = record([&] { gpu::planted::uninitialised(values.data()); });
   ASSERT_FALSE(report.races.empty());
   EXPECT_EQ(report.races[0].kind, "read of what nobody wrote");
+}
+
+// What is told of missing fences, one line a pair of places.
+std::vector<Race> missing_fences(const KernelReport& report) {
+  std::vector<Race> found;
+  for (const Race& race : report.races)
+    if (race.kind == "read without a proxy fence after a thread's write") found.push_back(race);
+  EXPECT_EQ(found.size(), report.races.size()) << races_of(report);
+  return found;
+}
+
+using gpu::planted::Copy;
+using gpu::planted::Fence;
+using gpu::planted::Freed;
+
+// Whatever the schedule: late fences may have been called when the copy lands.
+class CopiedRow : public ::testing::TestWithParam<std::tuple<Copy, uint64_t>> {};
+INSTANTIATE_TEST_SUITE_P(Xray, CopiedRow,
+                         ::testing::Combine(::testing::Values(Copy::plain, Copy::reduce,
+                                                              Copy::tensor),
+                                            ::testing::Values(0, 1, 2, 3)));
+
+TEST_P(CopiedRow, WantsTheWritersFenceBeforeTheBarrier) {
+  const auto [how, seed] = GetParam();
+  const Copy copy = how;
+  test::DeviceBuffer<float> out(std::vector<float>(128, 0));
+  for (const Fence right : {Fence::writers, Fence::before_another_barrier}) {
+    const KernelReport report =
+        record([&] { gpu::planted::copied_row(copy, right, out.data()); }, seed);
+    EXPECT_TRUE(report.races.empty()) << races_of(report);
+  }
+  for (const Fence wrong : {Fence::none, Fence::reader, Fence::late}) {
+    const KernelReport report =
+        record([&] { gpu::planted::copied_row(copy, wrong, out.data()); }, seed);
+    const std::vector<Race> fences = missing_fences(report);
+    ASSERT_EQ(fences.size(), 1u) << static_cast<int>(wrong) << races_of(report);
+    // The store and the copy; every two bytes, but for the reader's own four.
+    EXPECT_EQ(fences[0].first.file.substr(fences[0].first.file.rfind('/') + 1), "planted_async.cu");
+    EXPECT_LT(fences[0].first.line, report.places.back().place.line);
+    EXPECT_EQ(fences[0].count, wrong == Fence::none ? 256u : 254u);
+    EXPECT_NE(fences[0].detail.find("fence_async_shared() by the writer is missing"),
+              std::string::npos)
+        << fences[0].detail;
+  }
+}
+
+TEST(Xray, WantsAFenceBeforeAThreadCopiesWhatItStoredItself) {
+  test::DeviceBuffer<float> out(128);
+  const KernelReport good = record([&] { gpu::planted::own_row(true, out.data()); });
+  EXPECT_TRUE(good.races.empty()) << races_of(good);
+  const KernelReport bad = record([&] { gpu::planted::own_row(false, out.data()); });
+  EXPECT_EQ(missing_fences(bad).size(), 1u) << races_of(bad);
+}
+
+TEST(Xray, WantsAFenceBetweenStoresAndWgmma) {
+  test::DeviceBuffer<float> out(128);
+  for (const Fence right : {Fence::writers, Fence::before_another_barrier}) {
+    const KernelReport report = record([&] { gpu::planted::stored_operands(right, out.data()); });
+    EXPECT_TRUE(report.races.empty()) << races_of(report);
+  }
+  for (const Fence wrong : {Fence::none, Fence::late}) {
+    const KernelReport report = record([&] { gpu::planted::stored_operands(wrong, out.data()); });
+    EXPECT_EQ(missing_fences(report).size(), 2u) << races_of(report);  // of A, of B
+  }
+}
+
+// The tile may be filled again when all four warps are known to have read it. The numbers of the
+// simulator, whose wgmma_wait is of the whole warpgroup, are right either way.
+TEST(Xray, FindsAStageFilledBeforeAllWarpsHaveReadIt) {
+  constexpr int steps = 3;
+  test::DeviceBuffer<bf16> operands(test::small_integers<bf16>(steps * 1152, 3));
+  test::DeviceBuffer<float> out(128);
+  const auto writes_after_reads = [](const KernelReport& report) {
+    return std::count_if(report.races.begin(), report.races.end(),
+                         [](const Race& race) { return race.kind == "write after read"; });
+  };
+  const KernelReport good =
+      record([&] { gpu::planted::turns(true, steps, operands.data(), out.data()); });
+  EXPECT_TRUE(good.races.empty()) << races_of(good);
+  const KernelReport bad =
+      record([&] { gpu::planted::turns(false, steps, operands.data(), out.data()); });
+  EXPECT_EQ(writes_after_reads(bad), 1) << races_of(bad);  // wgmma, then the copy
+  EXPECT_NE(races_of(bad).find("it speaks for the part of its own warp"), std::string::npos);
+
+  for (const Freed right : {Freed::by_each_warp, Freed::by_one_for_all}) {
+    const KernelReport report =
+        record([&] { gpu::planted::freed(right, steps, operands.data(), out.data()); });
+    EXPECT_TRUE(report.races.empty()) << races_of(report);
+  }
+  for (const Freed wrong : {Freed::by_one, Freed::too_early}) {
+    const KernelReport report =
+        record([&] { gpu::planted::freed(wrong, steps, operands.data(), out.data()); });
+    EXPECT_GE(writes_after_reads(report), 1) << races_of(report);
+  }
 }
 
 TEST(Xray, SeesTensorCoresAndTheirOperands) {

@@ -30,7 +30,10 @@ struct Recorder::Ticket {
   PlaceKey place;
   Block* block;
   int thread;
-  RaceDetector::Clock clock;  // what the issuer knew
+  // What the issuers knew: of a copy its thread (the first), of a product the lanes of each of the
+  // four warps together, and what all four warps knew, once the product runs.
+  std::array<RaceDetector::Clock, RaceDetector::warps_of_group> known;
+  RaceDetector::Clock known_by_all;
 };
 
 // Counts of one kernel, by place.
@@ -237,14 +240,20 @@ void Recorder::warp_met(Block& block, int warp, uint32_t lanes, bool orders, con
   std::vector<uint16_t> threads;
   for (int lane = 0; lane < 32; ++lane)
     if (lanes >> lane & 1) threads.push_back(static_cast<uint16_t>(warp * 32 + lane));
-  trace.races->barrier(threads.data(), threads.size());
+  trace.races->barrier(threads.data(), threads.size(), RaceDetector::of_warp);
+}
+
+void Recorder::barrier_arrived(Thread& thread, int id, Site site) {
+  auto& trace = *static_cast<BlockTrace*>(thread.block->trace);
+  if (trace.races) trace.races->arrive(id, thread.linear);
+  ++kernel().extras[key_of(site)].barrier_threads;
 }
 
 void Recorder::barrier_met(Block& block, int id, const uint16_t* threads, size_t count, Site site) {
   auto& trace = *static_cast<BlockTrace*>(block.trace);
   if (id == 0)
     for (int warp = 0; warp < block.warps; ++warp) flush(block, warp);
-  if (trace.races) trace.races->barrier(threads, count);
+  if (trace.races) trace.races->barrier(threads, count, id);
   auto& extra = kernel().extras[key_of(site)];
   ++extra.barriers;
   extra.barrier_threads += count;
@@ -284,16 +293,49 @@ void Recorder::proxy_fence(Thread& thread, Site) {
   if (trace.races) trace.races->proxy_fence(thread.linear);
 }
 
+// Who accesses memory for the operation: a copy's slot, a product's warp or all four.
+int Recorder::slot_of(const RaceDetector& races, const Ticket& ticket, uint64_t number, int warp) {
+  if (ticket.agent == Agent::copy_engine) return races.copy_slot(number);
+  const int group = ticket.thread / 128;
+  return warp == every_warp ? races.group_agent(group)
+                            : races.tensor_slot(group * RaceDetector::warps_of_group + warp);
+}
+
+// What that one may count on.
+const std::vector<uint32_t>& Recorder::known_to(Ticket& ticket, int warp) {
+  if (ticket.agent == Agent::copy_engine) return ticket.known[0];
+  if (warp != every_warp) return ticket.known[static_cast<size_t>(warp)];
+  if (ticket.known_by_all.empty()) {
+    ticket.known_by_all = ticket.known[0];
+    for (const auto& known : ticket.known) RaceDetector::meet(ticket.known_by_all, known);
+  }
+  return ticket.known_by_all;
+}
+
 uint64_t Recorder::async_issued(Thread& issuer, Agent agent, Site site) {
   auto& trace = *static_cast<BlockTrace*>(issuer.block->trace);
-  Ticket ticket{agent, key_of(site), issuer.block, issuer.linear, {}};
-  if (trace.races) ticket.clock = trace.races->clock_of(issuer.linear);
+  Ticket ticket{agent, key_of(site), issuer.block, issuer.linear, {}, {}};
+  const auto part = agent == Agent::tensor_core ? issuer.warp % ticket.known.size() : 0;
+  if (trace.races) ticket.known[part] = trace.races->clock_of(issuer.linear);
   tickets_.emplace(next_ticket_, std::move(ticket));
   return next_ticket_++;
 }
 
-void Recorder::async_access(uint64_t number, Block* block, const void* p, size_t bytes,
-                            bool write) {
+void Recorder::async_joined(uint64_t number, Thread& issuer) {
+  auto& trace = *static_cast<BlockTrace*>(issuer.block->trace);
+  auto found = tickets_.find(number);
+  if (!trace.races || found == tickets_.end()) return;
+  Ticket& ticket = found->second;
+  RaceDetector::Clock& known = ticket.known[issuer.warp % ticket.known.size()];
+  const RaceDetector::Clock& clock = trace.races->clock_of(issuer.linear);
+  if (known.empty())
+    known = clock;
+  else
+    RaceDetector::join(known, clock);
+}
+
+void Recorder::async_access(uint64_t number, Block* block, const void* p, size_t bytes, bool write,
+                            int warp) {
   auto found = tickets_.find(number);
   if (found == tickets_.end()) return;
   Ticket& ticket = found->second;
@@ -313,11 +355,9 @@ void Recorder::async_access(uint64_t number, Block* block, const void* p, size_t
   if (ticket.agent == Agent::copy_engine) (write ? extra.copied_in : extra.copied_out) += bytes;
   auto& trace = *static_cast<BlockTrace*>(owner->trace);
   if (!trace.races) return;
-  RaceDetector& races = *trace.races;
-  const int slot = ticket.agent == Agent::copy_engine ? races.copy_slot(number)
-                                                      : races.tensor_slot(ticket.thread / 128);
-  races.engine_access(slot, owner == ticket.block ? &ticket.clock : nullptr, offset, bytes, write,
-                      ticket.place);
+  const int slot = slot_of(*trace.races, ticket, number, warp);
+  const RaceDetector::Clock* known = owner == ticket.block ? &known_to(ticket, warp) : nullptr;
+  trace.races->engine_access(slot, known, offset, bytes, write, ticket.place);
 }
 
 void Recorder::async_landed(uint64_t number, const void* object) {
@@ -327,12 +367,8 @@ void Recorder::async_landed(uint64_t number, const void* object) {
   size_t offset = 0;
   Block* owner = object ? shared_owner(*ticket.block, object, &offset) : ticket.block;
   auto& trace = *static_cast<BlockTrace*>((owner ? owner : ticket.block)->trace);
-  if (trace.races) {
-    RaceDetector& races = *trace.races;
-    races.engine_landed(ticket.agent == Agent::copy_engine ? races.copy_slot(number)
-                                                           : races.tensor_slot(ticket.thread / 128),
-                        object);
-  }
+  if (trace.races)
+    trace.races->engine_landed(slot_of(*trace.races, ticket, number, every_warp), object);
   // A multicast lands in several blocks; the ticket goes with the launch.
   if (ticket.agent == Agent::tensor_core) tickets_.erase(found);
 }
@@ -342,10 +378,15 @@ void Recorder::async_waited(Thread& thread, Agent agent, Site) {
   if (!trace.races) return;
   RaceDetector& races = *trace.races;
   if (agent == Agent::tensor_core)
-    races.engine_waited(thread.linear, races.tensor_slot(thread.linear / 128));
+    races.engine_waited(thread.linear, races.tensor_slot(thread.warp));
   if (agent == Agent::copy_engine)
     for (int i = 0; i < RaceDetector::copy_slots; ++i)
       races.engine_waited(thread.linear, races.copy_slot(static_cast<uint64_t>(i)));
+}
+
+void Recorder::warpgroup_waited(Thread& thread, Site) {
+  auto& trace = *static_cast<BlockTrace*>(thread.block->trace);
+  if (trace.races) trace.races->warpgroup_waited(thread.linear);
 }
 
 void Recorder::tensor_operations(Thread&, const char* type, uint64_t multiply_adds, Site site) {

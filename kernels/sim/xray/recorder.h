@@ -31,6 +31,8 @@
 
 namespace strata::sim {
 
+class RaceDetector;
+
 enum class Space : uint8_t { global, shared };
 
 // Requests of one kind from one place.
@@ -108,16 +110,19 @@ class Recorder : public Tracer {
   void access(Thread& thread, const void* p, size_t bytes, bool write, Site site) override;
   void warp_met(Block& block, int warp, uint32_t lanes, bool orders, const char* name,
                 Site site) override;
+  void barrier_arrived(Thread& thread, int id, Site site) override;
   void barrier_met(Block& block, int id, const uint16_t* threads, size_t count, Site site) override;
   void cluster_met(Block* const* blocks, size_t count, Site site) override;
   void release(Thread& thread, const void* object, Site site) override;
   void acquire(Thread& thread, const void* object, Site site) override;
   void proxy_fence(Thread& thread, Site site) override;
   uint64_t async_issued(Thread& issuer, Agent agent, Site site) override;
-  void async_access(uint64_t ticket, Block* block, const void* p, size_t bytes,
-                    bool write) override;
+  void async_joined(uint64_t ticket, Thread& issuer) override;
+  void async_access(uint64_t ticket, Block* block, const void* p, size_t bytes, bool write,
+                    int warp) override;
   void async_landed(uint64_t ticket, const void* object) override;
   void async_waited(Thread& thread, Agent agent, Site site) override;
+  void warpgroup_waited(Thread& thread, Site site) override;
   void tensor_operations(Thread& thread, const char* type, uint64_t multiply_adds,
                          Site site) override;
 
@@ -130,6 +135,8 @@ class Recorder : public Tracer {
   void record(Thread& thread, const void* p, uint32_t bytes, bool write, PlaceKey place);
   void flush(Block& block, int warp);
   void account(const std::vector<Access>& request);
+  static int slot_of(const RaceDetector& races, const Ticket& ticket, uint64_t number, int warp);
+  static const std::vector<uint32_t>& known_to(Ticket& ticket, int warp);
   Kernel& kernel();
 
   RecorderOptions options_;
