@@ -1,4 +1,4 @@
-// Kernels with one thing wrong each, for the tests of the x-ray: see planted.cu and planted_async.cu.
+// Kernels with one thing wrong each, for the tests of the x-ray: see planted.cu, planted_async.cu.
 #pragma once
 
 #include "kernels/common/numeric.h"
@@ -18,6 +18,7 @@ enum class Fence { none, writers, reader, late, before_another_barrier };
 enum class Copy { plain, reduce, tensor };
 void copied_row(Copy how, Fence place, float* out);  // 128 floats
 void own_row(bool fenced, float* out);               // 128 floats, by one thread
+void handed_row(Fence place, float* out);            // 32 floats; writers or late
 void stored_operands(Fence place, float* out);       // a product; not reader; 128 floats
 
 // One stage of shared memory for `steps` products of operands of 1152 elements, 128 sums. The

@@ -48,6 +48,24 @@ __global__ void own_row_kernel(float* out) {
   if (!Fenced) fence_async_shared();
 }
 
+// The first warp stores, arrives at a barrier and goes on; the second waits there and copies.
+template <bool Late>
+__global__ void handed_row_kernel(float* out) {
+  CopiedRow& row = block_shared<CopiedRow>();
+  if (threadIdx.x < 32) {
+    row.value[threadIdx.x] = 1;
+    if (!Late) fence_async_shared();
+    barrier_arrive(1, 64);
+    if (Late) fence_async_shared();
+    return;
+  }
+  barrier_sync(1, 64);
+  if (threadIdx.x != 32) return;
+  bulk_store(out, row.value, 32 * sizeof(float));
+  bulk_commit();
+  bulk_wait<0>();
+}
+
 // Operands of a product m64n8k16, K-major without swizzle: chunk c of row r at 16 r from the c-th
 // part of the operand.
 struct alignas(128) Operands {
@@ -171,6 +189,12 @@ void own_row(bool fenced, float* out) {
     launch<own_row_kernel<true>>({.block = 1}, out);
   else
     launch<own_row_kernel<false>>({.block = 1}, out);
+}
+void handed_row(Fence place, float* out) {
+  if (place == Fence::late)
+    launch<handed_row_kernel<true>>({.block = 64}, out);
+  else
+    launch<handed_row_kernel<false>>({.block = 64}, out);
 }
 void stored_operands(Fence place, float* out) {
   const LaunchConfig config{.block = 128};

@@ -142,6 +142,19 @@ TEST(Xray, WantsAFenceBeforeAThreadCopiesWhatItStoredItself) {
   EXPECT_EQ(missing_fences(bad).size(), 1u) << races_of(bad);
 }
 
+// Who arrives at a barrier without waiting hands over what it has done by then, and no more.
+TEST(Xray, WantsTheFenceBeforeAnArrival) {
+  test::DeviceBuffer<float> out(std::vector<float>(32, 0));
+  for (const uint64_t seed : {0, 1, 2, 3}) {
+    const KernelReport good =
+        record([&] { gpu::planted::handed_row(Fence::writers, out.data()); }, seed);
+    EXPECT_TRUE(good.races.empty()) << races_of(good);
+    const KernelReport bad =
+        record([&] { gpu::planted::handed_row(Fence::late, out.data()); }, seed);
+    EXPECT_EQ(missing_fences(bad).size(), 1u) << races_of(bad);
+  }
+}
+
 TEST(Xray, WantsAFenceBetweenStoresAndWgmma) {
   test::DeviceBuffer<float> out(128);
   for (const Fence right : {Fence::writers, Fence::before_another_barrier}) {
