@@ -117,7 +117,7 @@ __global__ void __launch_bounds__(threads, Forward || sizeof(E) == 2 ? 2 : 1)
   if (statistics)
     write_staged_statistics<N, threads>(staged, statistics, static_cast<int>(blockIdx.x), channels,
                                         gather.out_pitch);
-  write_staged<E, N, threads>(staged, gather, epilogue, first_pixel, channels);
+  write_staged<E, N, threads>(staged, ConsecutivePixels{gather, first_pixel}, epilogue, channels);
 }
 
 template <class E, int N>

@@ -15,6 +15,7 @@ struct Im2colView {
   Gather gather;           // its dilations are not negative
   int channel_blocks = 0;  // of 64, of the source
 
+  Im2colView() = default;
   explicit Im2colView(const Gather& from)
       : gather(from), channel_blocks((from.channels + 63) / 64) {
     Gather& g = gather;

@@ -39,6 +39,7 @@ const ConvRung& choose(const Problem& problem) {
   if (too_narrow(problem) && direct.supports(problem)) return direct;
   if (stem.supports(problem)) return stem;
   if (pointwise.supports(problem) && !thin_weight(problem)) return pointwise;
+  if (persistent.supports(problem)) return persistent;
   if (tma_im2col.supports(problem)) return tma_im2col;
   if ((!f32 || tf32_allowed()) && tensor_core.supports(problem)) return tensor_core;
   if (winograd.supports(problem) && std::min(k.C, k.O) >= 2 * few_channels) return winograd;
@@ -69,7 +70,7 @@ bool normalises_input(const ConvNorm& norm) {
 
 std::span<const ConvRung> conv_rungs() {
   using namespace conv;
-  static const ConvRung all[] = {direct,    implicit_gemm, tensor_core, tma_im2col,
+  static const ConvRung all[] = {direct,    implicit_gemm, tensor_core, tma_im2col, persistent,
                                  depthwise, stem,          winograd,    pointwise};
   return all;
 }

@@ -47,8 +47,8 @@ namespace conv {
 const ConvRung& choose(const Problem& problem);
 
 // One for each kernel file.
-extern const ConvRung direct, implicit_gemm, tensor_core, tma_im2col, depthwise, stem, winograd,
-    pointwise;
+extern const ConvRung direct, implicit_gemm, tensor_core, tma_im2col, persistent, depthwise, stem,
+    winograd, pointwise;
 
 // The third pass of rungs 2 to 4 has a file of its own.
 void implicit_weight_gradient(const Problem& problem);

@@ -14,14 +14,25 @@ struct TileChannels {
   int base, first, end;  // end: channels of a group
 };
 
-template <class T, int N, int Threads>
-DEVICE void write_staged(const float* staged, const Gather& gather, const Epilogue<T>& epilogue,
-                         int first_pixel, TileChannels channels) {
+// Where a row of the tile goes: the place of its pixel's channel 0, or -1 behind the last pixel.
+struct ConsecutivePixels {
+  const Gather& gather;
+  int first;
+
+  DEVICE int64_t operator()(int row) const {
+    return first + row < gather.pixels() ? gather.destination(first + row) : -1;
+  }
+};
+
+template <class T, int N, int Threads, class Places>
+DEVICE void write_staged(const float* staged, const Places& places, const Epilogue<T>& epilogue,
+                         TileChannels channels) {
   constexpr int pitch = StagedTile<N>::pitch, V = vector_width<T>, line = N / V;
   for (int index = static_cast<int>(threadIdx.x); index < 128 * line; index += Threads) {
     const int row = index / line, column = index % line * V;
-    const int m = first_pixel + row, n = channels.first + column;
-    if (m >= gather.pixels() || n >= channels.end) continue;
+    const int n = channels.first + column;
+    const int64_t place = places(row);
+    if (place < 0 || n >= channels.end) continue;
     float sums[V];
 #pragma unroll
     for (int e = 0; e < V; e += 4) {
@@ -30,7 +41,7 @@ DEVICE void write_staged(const float* staged, const Gather& gather, const Epilog
       for (int i = 0; i < 4; ++i) sums[e + i] = four[i];
     }
     const int channel = channels.base + n;
-    const int64_t offset = gather.destination(m) + channel;
+    const int64_t offset = place + channel;
     if (!epilogue.vectors) {
 #pragma unroll
       for (int e = 0; e < V; ++e)

@@ -7,6 +7,7 @@
 // wrong while it runs is thrown where the stream is synchronised.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <string_view>
 #include <tuple>
@@ -40,6 +41,10 @@ void launching(std::string_view name, const LaunchConfig& config);  // tells the
 
 #ifdef __CUDACC__
 void check_launch(cudaError_t status, std::string_view name, const LaunchConfig& config);
+// The most dynamic shared memory that the kernel was allowed so far. Without asking, it gets 48 KiB
+// less what it declares statically.
+template <auto Kernel>
+inline std::atomic<size_t> allowed_shared = 0;
 
 template <auto Kernel, class... P, class... A>
 void launch_as(void (*kernel)(P...), const LaunchConfig& config, A&&... arguments) {
@@ -55,11 +60,13 @@ void launch_as(void (*kernel)(P...), const LaunchConfig& config, A&&... argument
     cuda.attrs = &attribute;
     cuda.numAttrs = 1;
   }
-  if (config.shared > 48 * 1024)
+  if (config.shared > allowed_shared<Kernel>) {
     check_launch(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                                       cudaFuncAttributeMaxDynamicSharedMemorySize,
                                       static_cast<int>(config.shared)),
                  kernel_name<Kernel>(), config);
+    allowed_shared<Kernel> = config.shared;
+  }
   check_launch(cudaLaunchKernelEx(&cuda, kernel, std::forward<A>(arguments)...),
                kernel_name<Kernel>(), config);
 }

@@ -22,10 +22,10 @@ TEST(ConvLauncher, ChoosesByShapeTypeAndDevice) {
   const ConvShape pointwise = shape_of(DType::f32, {8, 14, 14, 256}, {256, 1, 1});
   {
     Pretend pretend(gpu::h100());
-    EXPECT_EQ(chosen(half), "04_tma_im2col");
-    EXPECT_EQ(chosen(half, Pass::input_gradient), "04_tma_im2col");
+    EXPECT_EQ(chosen(half), "05_persistent");
+    EXPECT_EQ(chosen(half, Pass::input_gradient), "05_persistent");
     EXPECT_EQ(chosen(half, Pass::weight_gradient), "04_tma_im2col");
-    EXPECT_EQ(chosen(strided), "04_tma_im2col");
+    EXPECT_EQ(chosen(strided), "05_persistent");
     EXPECT_EQ(chosen(strided, Pass::input_gradient), "04_tma_im2col");
     Window far = same;
     far.dilation_h = far.dilation_w = 130;  // the copy engine's offsets end at 255
@@ -47,6 +47,8 @@ TEST(ConvLauncher, ChoosesByShapeTypeAndDevice) {
   EXPECT_EQ(chosen(shape_of(DType::f64, {8, 14, 14, 256}, {256, 3, 3}, same)), "02_implicit_gemm");
   EXPECT_EQ(chosen(shape_of(DType::bf16, {8, 14, 14, 36}, {36, 3, 3}, same)), "02_implicit_gemm");
   EXPECT_EQ(chosen(shape_of(DType::bf16, {8, 64, 64, 3}, {64, 7, 7}, same)), "stem");
+  EXPECT_EQ(chosen(shape_of(DType::bf16, {8, 64, 64, 3}, {64, 7, 7}, same), Pass::weight_gradient),
+            "stem");
   EXPECT_EQ(chosen(shape_of(DType::f32, {8, 64, 64, 3}, {64, 7, 7}, same)), "02_implicit_gemm");
   Window each = same, few = same;
   each.groups = 32, few.groups = 8;

@@ -163,6 +163,22 @@ TEST(CrossEntropyRows, AVocabularySpansBlocksAndClusters) {
   }
 }
 
+// A block of a device that is full goes on to the next row.
+TEST(CrossEntropyRows, BlocksStayForSeveralRows) {
+  gpu::DeviceInfo device = gpu::h100();
+  device.multiprocessors = 1;
+  test::Pretend pretend(device);
+  const gpu::CrossEntropyRung& cluster = gpu::cross_entropy_rungs[3];
+  ASSERT_STREQ(cluster.name, "cluster");
+  test::for_each_schedule(
+      [&] {
+        check_rung<bf16>(cluster, {19, 1033, 0.1, 3}, 67);
+        check_rung<float>(cluster, {19, 1032}, 68);
+        check_rung<bf16>(cluster, {5, 30003}, 69);
+      },
+      2);
+}
+
 TEST(CrossEntropyLauncher, PicksByShapeAndArchitecture) {
   if (!gpu::simulated()) GTEST_SKIP() << "needs a device that can be pretended";
   auto picked = [](DType dtype, int64_t classes) {

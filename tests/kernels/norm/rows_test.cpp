@@ -169,7 +169,8 @@ TEST(RowNormRows, ALargeMeanKeepsItsDeviation) {
   }
 }
 TEST(RowNormRows, LongRowsSpanWarpsBlocksAndClusters) {
-  for (int64_t n : {3000, 8192, 20000, 70000})
+  // 24576: the row takes 48 KiB, what a kernel gets without asking, beside what it has statically.
+  for (int64_t n : {3000, 8192, 20000, 24576, 70000})
     for (const gpu::RowNormRung& rung : gpu::row_norm_rungs) {
       check<bf16>(rung, {2, n, n % 3 != 0}, 26);
       check<float>(rung, {1, n + 1, true, true, true, 1}, 27);
@@ -180,6 +181,24 @@ TEST(RowNormRows, ManyRowsStayWithTheirBlocks) {
     check<float>(rung, {3000, 8}, 28);
     check<bf16>(rung, {900, 136}, 29);
   }
+}
+
+// A block of a device that is full goes on to the next row.
+TEST(RowNormRows, BlocksStayForSeveralRows) {
+  gpu::DeviceInfo device = gpu::h100();
+  device.multiprocessors = 1;
+  test::Pretend pretend(device);
+  const gpu::RowNormRung& cluster = gpu::row_norm_rungs[3];
+  ASSERT_STREQ(cluster.name, "cluster");
+  test::for_each_schedule(
+      [&] {
+        check<bf16>(cluster, {19, 1032}, 30);
+        check<bf16>(cluster, {19, 1033, false}, 31);
+        check<float>(cluster, {19, 516, true, true, true, 1}, 32);
+        check<bf16>(cluster, {5, 20000}, 33);
+        check<double>(cluster, {5, 3000}, 34);
+      },
+      2);
 }
 
 TEST(RowNormLauncher, PicksByShapeAndArchitecture) {

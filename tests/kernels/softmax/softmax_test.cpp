@@ -137,6 +137,22 @@ TEST(SoftmaxRows, LongRowsSpanWarpsBlocksAndClusters) {
   }
 }
 
+// A block of a device that is full goes on to the next row.
+TEST(SoftmaxRows, BlocksStayForSeveralRows) {
+  gpu::DeviceInfo device = gpu::h100();
+  device.multiprocessors = 1;
+  test::Pretend pretend(device);
+  const gpu::SoftmaxRung& cluster = gpu::softmax_rungs[3];
+  ASSERT_STREQ(cluster.name, "cluster");
+  test::for_each_schedule(
+      [&] {
+        check<bf16>(cluster, {19, 1033}, false, 3, 16);
+        check<float>(cluster, {19, 1032}, true, 0, 17);
+        check<bf16>(cluster, {5, 30003}, false, 1, 18);
+      },
+      2);
+}
+
 std::string picked(DType dtype, int64_t size, int64_t inner = 1) {
   return gpu::pick_softmax({nullptr, nullptr, 8, size, inner, dtype, false}).name;
 }
