@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "engine/io/npy.h"
+#include "tests/support/expect.h"
 
 namespace strata {
 namespace {
@@ -81,10 +82,7 @@ TEST_F(Commands, InspectLeavesPictureArraysAndNumbers) {
 
 // The commands of README.md's section, with this test's runs in the place of the reader's.
 TEST_F(Commands, OfTheReadmeRun) {
-#ifdef __SANITIZE_ADDRESS__
-  GTEST_SKIP()
-      << "takes minutes under the address sanitizer, which sees the same code in methods_test.cpp";
-#endif
+  SKIP_WITH_SANITIZERS();
   std::stringstream readme(text_of(STRATA_SOURCE_DIR "/README.md"));
   int commands = 0;
   for (std::string line; std::getline(readme, line);) {
@@ -248,6 +246,7 @@ TEST_F(Commands, EmbeddingsAreFoundAgain) {
 // A CLIP that has learnt no more than hues finds the pictures of a sentence by its hue, also by
 // words that the metadata do not hold.
 TEST_F(Commands, SentencesFindPicturesByTheTextTower) {
+  SKIP_WITH_SANITIZERS();
   ASSERT_EQ(run("train clip --steps 120 --out " + at("clip")), 0) << output;
   ASSERT_EQ(run("embed " + at("clip") + " --count 400 -o " + at("clip.index")), 0) << output;
   EXPECT_NE(output.find("400 vectors of 64 numbers (image of clip"), std::string::npos) << output;
@@ -286,10 +285,7 @@ TEST_F(Commands, SentencesFindPicturesByTheTextTower) {
 }
 
 TEST_F(Commands, AGalleryHasEveryMethodThatApplies) {
-#ifdef __SANITIZE_ADDRESS__
-  GTEST_SKIP()
-      << "takes minutes under the address sanitizer, which sees the same code in methods_test.cpp";
-#endif
+  SKIP_WITH_SANITIZERS();
   ASSERT_EQ(run("gallery " + at("copy") + " --input quickquick --skip ig-exact,shapley -o " +
                 at("gallery")),
             0)

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/io/safetensors.h"
+#include "tests/support/expect.h"
 #include "tools/study/monitor.h"
 #include "tools/study/recipe.h"
 
@@ -127,6 +128,7 @@ TEST_F(StudyRun, TheSameSeedGivesTheSameBitsAndAnotherDoesNot) {
 }
 
 TEST_F(StudyRun, WatchingChangesNoWeight) {
+  SKIP_WITH_SANITIZERS();
   ASSERT_EQ(study("watched", "--epochs 1 --probe-images 300"), 0);
   ASSERT_EQ(study("alone", "--train-only --epochs 1 --probe-images 300"), 0);
   expect_same_bits(weights("watched"), weights("alone"));
@@ -165,6 +167,7 @@ TEST_F(StudyRun, WhatIsGivenCountsMoreThanTheRecipe) {
 }
 
 TEST_F(StudyRun, TrainsOnTheGpuAsOnTheCpu) {
+  SKIP_WITH_SANITIZERS();
   const std::string options = "--model mlp --train-only --epochs 1 --batch 64 --augment none";
   ASSERT_EQ(study("cpu", options), 0);
   ASSERT_EQ(study("gpu", options + " --device gpu"), 0);

@@ -8,6 +8,15 @@
 
 #include "engine/tensor/tensor.h"
 
+// First in a test that trains until something is learned, or draws hundreds of pictures: with the
+// address sanitizer it takes minutes, and the shorter tests beside it walk the same code.
+#ifdef __SANITIZE_ADDRESS__
+#define SKIP_WITH_SANITIZERS() \
+  GTEST_SKIP() << "takes minutes with the address sanitizer, which sees the same code elsewhere"
+#else
+#define SKIP_WITH_SANITIZERS() static_cast<void>(0)
+#endif
+
 namespace strata::test {
 
 // The message of the Error that `call` throws; "" when it throws none.

@@ -70,6 +70,7 @@ const json tiny_wavenet = {
     {"channels", 12}, {"skip", 24}, {"layers", 3}, {"repeats", 1}, {"dropout", 0.0}};
 
 TEST_F(AudioTasks, TonesAreTold) {
+  SKIP_WITH_SANITIZERS();
   TaskOptions conformer = options("conformer", 60, tiny_conformer);
   TaskOptions wavenet = options("wavenet", 60, tiny_wavenet);
   conformer.learning_rate = wavenet.learning_rate = 1e-2;

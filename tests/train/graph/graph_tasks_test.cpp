@@ -61,6 +61,7 @@ class GraphTasks : public testing::Test {
 };
 
 TEST_F(GraphTasks, LearnFromEdgesWhatWordsDoNotSay) {
+  SKIP_WITH_SANITIZERS();
   const std::string data = small_cora();
   auto score = [&](const std::string& task) {
     TaskOptions o = options(task);
@@ -110,6 +111,7 @@ TEST_F(GraphTasks, SayWhatIsMissing) {
 
 // A short run on the real data: the paper's 81.5 % takes 200 steps.
 TEST_F(GraphTasks, LearnCora) {
+  SKIP_WITH_SANITIZERS();
   const std::string data = STRATA_SHARED("cora");
   TaskOptions o = options("cora");
   o.data = data;

@@ -156,6 +156,7 @@ TEST_F(LanguageTasks, ShakespeareScoresEveryCharacterOnce) {
 }
 
 TEST_F(LanguageTasks, MaskedLmFillsGapsBetterThanGuessing) {
+  SKIP_WITH_SANITIZERS();
   TaskOptions o = options("run", 400);
   o.learning_rate = 1e-2;
   o.model["width"] = 32;

@@ -52,6 +52,7 @@ class RecurrentLanguageTask : public testing::Test {
 // A line has 7 characters. Who remembers pays log2(6) bits for its first letter, who does not pays
 // twice: 0.369 and 0.739 bits a character.
 TEST_F(RecurrentLanguageTask, RemembersWhatCountsForget) {
+  SKIP_WITH_SANITIZERS();
   const TaskResult result = train("run", 250, 1);
   ASSERT_EQ(result.scores.size(), 1u);
   EXPECT_NEAR(result.scores[0].yardstick, 2 * std::log2(6.0) / 7, 0.03);

@@ -29,6 +29,7 @@ class SentenceClassTask : public testing::Test {
 };
 
 TEST_F(SentenceClassTask, BringsNounsAndVerbsTogether) {
+  SKIP_WITH_SANITIZERS();
   const TaskResult result = run("run", 300, nullptr);
   const Score& score = result.scores.at(0);
   EXPECT_EQ(score.name, "test accuracy");

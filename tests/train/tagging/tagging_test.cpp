@@ -125,6 +125,7 @@ Sentences all_of(const Treebank& bank) {
 // ../shared/data/README.md gives 81.83 % for the most frequent tag. A few steps must already pass
 // guessing the most frequent of all tags, NOUN (16.4 %).
 TEST_F(Tagging, CountsThePublishedYardstick) {
+  SKIP_WITH_SANITIZERS();
   const std::string data = STRATA_SHARED("treebank");
   const Treebank dev = read_conllu(data + "/en_ewt-ud-dev.conllu");
   const Treebank test = read_conllu(data + "/en_ewt-ud-test.conllu");

@@ -8,6 +8,8 @@
 #include <regex>
 #include <sstream>
 
+#include "tests/support/expect.h"
+
 namespace strata::train {
 namespace {
 
@@ -31,6 +33,7 @@ std::vector<std::string> commands() {
 }
 
 TEST(TrainingPage, ItsCommandsLeaveTheirPages) {
+  SKIP_WITH_SANITIZERS();
   const fs::path folder = fs::temp_directory_path() / ("strata_pages_" + std::to_string(getpid()));
   fs::create_directories(folder);
   const auto lines = commands();

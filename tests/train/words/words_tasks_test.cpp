@@ -46,6 +46,7 @@ class WordTasks : public testing::Test {
 
 // A tenth of the words and few steps: far from the end, farther from the control.
 TEST_F(WordTasks, VectorsFindPlantedAnalogiesAndShuffledWordsDoNot) {
+  SKIP_WITH_SANITIZERS();
   for (const char* method : {"skipgram", "cbow", "glove"}) {
     TaskOptions o = options(method);
     const bool glove = std::string(method) == "glove";
@@ -67,6 +68,7 @@ TEST_F(WordTasks, VectorsFindPlantedAnalogiesAndShuffledWordsDoNot) {
 
 // What GloVe misses on this text is which words never meet.
 TEST_F(WordTasks, GloveFindsMoreAnalogiesWhenToldWhatNeverMeets) {
+  SKIP_WITH_SANITIZERS();
   TaskOptions o = options("every");
   o.steps = 4000;
   o.model = {{"passages", 6000}, {"every_cell", true}};
