@@ -8,8 +8,7 @@
 // memory (the ring and its rules: kernels/gemm/hopper_pipeline.h). The weight is a tensor
 // [O, R S, C]: a box of it is K-major for the forward pass and, read with C as the outer axis,
 // MN-major for the input gradient. That is one gather for each residue class of the stride, with
-// its taps counted from the other end, four classes a launch; a class that no tap meets stores
-// zeros.
+// its taps counted from the other end; a class that no tap meets stores zeros.
 //
 // Tile: 128 pixels x 64, 128 or 256 channels, a step of K is 64 channels of a tap. At 128 x 256:
 // 4.2 MFLOP for 48 KiB, 85 operations a byte from L2; 192 KiB of shared memory. Registers: 168 by
@@ -19,7 +18,6 @@
 // One group, channels in multiples of 8 (16 bytes, the copy engine's rule), offsets and corners
 // within the map's limits (Im2colView::fits); else rung 3.
 #include <algorithm>
-#include <span>
 
 #include "kernels/conv/im2col_view.h"
 #include "kernels/conv/staged_epilogue.h"
@@ -72,25 +70,16 @@ DEVICE void stage_warpgroup(const float (&d)[1][N / 2], float* staged) {
   }
 }
 
-// The residue classes of an input gradient, as many as one launch takes; one gather otherwise.
-struct Classes {
-  static constexpr int most = 4;
-  TensorMap map[most];
-  Im2colView view[most];
-};
-
 template <class T, bool Forward, int N>
 __global__ void __launch_bounds__(threads, 1)
-    tma_im2col_kernel(const __grid_constant__ Classes classes,
-                      const __grid_constant__ TensorMap weight_map, Epilogue<T> epilogue,
+    tma_im2col_kernel(const __grid_constant__ TensorMap source_map,
+                      const __grid_constant__ TensorMap weight_map,
+                      const __grid_constant__ Im2colView view, Epilogue<T> epilogue,
                       float* statistics) {
   using Tiles = ImageRing<T, Forward, N>;
   Tiles& ring = *dynamic_shared<Tiles>();
-  const Im2colView& view = classes.view[blockIdx.z];
-  const TensorMap& source_map = classes.map[blockIdx.z];
   const Gather& gather = view.gather;
   const int first_pixel = static_cast<int>(blockIdx.x) * M;
-  if (first_pixel >= gather.pixels()) return;  // another class has more
   const TileChannels channels{0, static_cast<int>(blockIdx.y) * N, gather.out_channels};
   const int steps = gather.R * gather.S * view.channel_blocks;
   if (threadIdx.x == 0) initialise(ring, consumers);
@@ -132,57 +121,49 @@ __global__ void __launch_bounds__(threads, 1)
 }
 
 template <class T, bool Forward, int N>
-void launch_tile(const Problem& problem, std::span<const Im2colView> views) {
+void launch_tile(const Problem& problem, const Im2colView& view) {
   const ConvShape& k = problem.shape;
+  const Gather& gather = view.gather;
+  const TensorMap source = view.map(k.dtype, Forward ? problem.x : problem.gradient, M);
   const TensorMap weight =
       tensor_map(k.dtype, problem.weight, {k.C, k.R * k.S, k.O}, {k.C, k.R * k.S * k.C},
                  {64, 1, Forward ? N : 64}, Swizzle::b128);
-  Classes classes;
-  int pixels = 0;
-  for (size_t i = 0; i < views.size(); ++i) {
-    classes.map[i] = views[i].map(k.dtype, Forward ? problem.x : problem.gradient, M);
-    classes.view[i] = views[i];
-    pixels = std::max(pixels, views[i].gather.pixels());
-  }
-  const Statistics statistics(problem, divide_up(pixels, M));
+  const Statistics statistics(problem, divide_up(gather.pixels(), M));
   launch<tma_im2col_kernel<T, Forward, N>>(
-      {.grid = dim3(divide_up(pixels, M), divide_up(views[0].gather.out_channels, N),
-                    static_cast<unsigned>(views.size())),
+      {.grid = dim3(divide_up(gather.pixels(), M), divide_up(gather.out_channels, N)),
        .block = threads,
        .shared = std::max(sizeof(ImageRing<T, Forward, N>), StagedTile<N>::bytes)},
-      classes, weight, epilogue_of<T>(problem), statistics.partial());
+      source, weight, view, epilogue_of<T>(problem), statistics.partial());
   statistics.finish();
 }
 
 template <class T, bool Forward>
-void run_pass(const Problem& problem, std::span<const Im2colView> views) {
-  const int channels = views[0].gather.out_channels;
-  int64_t tiles = 0;
-  for (const Im2colView& view : views)
-    tiles += static_cast<int64_t>(divide_up(view.gather.pixels(), M)) * divide_up(channels, 256);
+void run_pass(const Problem& problem, const Im2colView& view) {
+  const int channels = view.gather.out_channels;
+  const int64_t tiles =
+      static_cast<int64_t>(divide_up(view.gather.pixels(), M)) * divide_up(channels, 256);
   if (channels <= 64)
-    launch_tile<T, Forward, 64>(problem, views);
+    launch_tile<T, Forward, 64>(problem, view);
   else if (channels <= 128 || tiles < device().multiprocessors)
-    launch_tile<T, Forward, 128>(problem, views);
+    launch_tile<T, Forward, 128>(problem, view);
   else
-    launch_tile<T, Forward, 256>(problem, views);
+    launch_tile<T, Forward, 256>(problem, view);
 }
 
-std::vector<Im2colView> views_of(const Problem& problem) {
-  if (problem.pass != Pass::input_gradient) return {Im2colView(forward_gather(problem.shape))};
-  std::vector<Im2colView> views;
-  for (const Gather& gather : input_gradient_classes(problem.shape)) views.emplace_back(gather);
-  return views;
+std::vector<Gather> gathers_of(const Problem& problem) {
+  if (problem.pass == Pass::input_gradient) return input_gradient_classes(problem.shape);
+  return {forward_gather(problem.shape)};
 }
 
 void run(const Problem& problem) {
   if (problem.pass == Pass::weight_gradient) return tma_weight_gradient(problem);
-  const std::vector<Im2colView> views = views_of(problem);
   auto run_typed = [&]<class T>(Type<T>) {
-    if (problem.pass == Pass::forward) return run_pass<T, true>(problem, views);
-    for (size_t i = 0; i < views.size(); i += Classes::most)
-      run_pass<T, false>(
-          problem, std::span(views).subspan(i, std::min<size_t>(Classes::most, views.size() - i)));
+    for (const Gather& gather : gathers_of(problem)) {
+      if (problem.pass == Pass::forward)
+        run_pass<T, true>(problem, Im2colView(gather));
+      else
+        run_pass<T, false>(problem, Im2colView(gather));
+    }
   };
   if (problem.shape.dtype == DType::bf16)
     run_typed(Type<bf16>{});
@@ -191,8 +172,8 @@ void run(const Problem& problem) {
 }
 
 bool fits_engine(const Problem& problem) {
-  for (const Im2colView& view : views_of(problem))
-    if (!view.fits()) return false;
+  for (const Gather& gather : gathers_of(problem))
+    if (!Im2colView(gather).fits()) return false;
   return true;
 }
 

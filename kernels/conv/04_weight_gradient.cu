@@ -9,16 +9,18 @@
 // where O has 64 or fewer, M is 64 and they share the pixels of each stage, every one with sums of
 // its own.
 //
-// The pixels are split over blocks of the grid, and their sums are added in order (fold). A
-// multiprocessor holds one block, so N and the number of parts are those whose last wave of blocks
-// is done first by a small model of time (plan()): 72 tiles of 132 multiprocessors are 55 %, cut
-// in three they are 82 %. 32 to 48 KiB a stage, four stages. Registers: 168 by launch bounds, no
-// spills. Workspace: parts O R S C of f32. MEASURED
+// The result is small and the sum long: 72 tiles of 98 steps for the last 3x3 layer of ResNet-50,
+// on 132 multiprocessors. So all steps of all tiles stand in one line, which is cut into as many
+// equal pieces as there are multiprocessors (stream-K: Osama et al. 2023). A block that comes to
+// the end of a tile leaves its sums in a slot of the workspace and goes on with the next one, which
+// the producer has already asked for. Then the slots of each tile are added in order: the same bits
+// each time.
+//
+// 32 to 48 KiB a stage, four stages. Registers: 168 by launch bounds, 40 and 232 after setmaxnreg,
+// no spills. Workspace: a tile of f32 for each block and each tile. MEASURED
 #include <algorithm>
 
 #include "kernels/conv/im2col_view.h"
-#include "kernels/conv/partials.h"
-#include "kernels/conv/weight_split.h"
 #include "kernels/gemm/hopper_pipeline.h"
 #include "kernels/gpu/gpu.h"
 #include "kernels/gpu/scratch.h"
@@ -60,25 +62,43 @@ DEVICE void multiply_pixels(float (&d)[1][Half], Ring& ring, gpu::Place<stages>&
   mbarrier_arrive(&ring.empty[before]);
 }
 
-// The sums of a warpgroup's 64 channels. Column j of the tile is channel j % 64 of block j / 64.
+// The line of all steps, and the piece of each block.
+struct Line {
+  int across = 0, steps = 0;  // tiles side by side; steps of a tile
+  int64_t length = 0;
+  int blocks = 0;
+
+  __host__ __device__ int64_t begin(int block) const { return block * length / blocks; }
+  DEVICE int block_at(int64_t step) const {
+    return static_cast<int>(((step + 1) * blocks - 1) / length);
+  }
+};
+// A block's part of a tile. Each one begins a block's piece or a tile, so block + tile is a number
+// that no other has.
+struct Part {
+  int tile, first, steps, slot;
+
+  DEVICE Part(const Line& line, int block, int64_t from, int64_t end)
+      : tile(static_cast<int>(from / line.steps)),
+        first(static_cast<int>(from - int64_t{tile} * line.steps)),
+        steps(static_cast<int>(min(end - from, static_cast<int64_t>(line.steps - first)))),
+        slot(block + tile) {}
+};
+
+template <int M>
+constexpr int slices = M == 128 ? 1 : 2;  // of a slot
+
+// The sums of a warpgroup's 64 rows: [64][N].
 template <int N>
-DEVICE void write_sums(const float (&d)[1][N / 2], const Im2colView& view, float* partial,
-                       int first_o, int first_block) {
-  const Gather& gather = view.gather;
+DEVICE void write_sums(const float (&d)[1][N / 2], float* slot) {
   const int lane = static_cast<int>(threadIdx.x) % 32, warp = thread_of_warpgroup() / 32;
 #pragma unroll
   for (int j = 0; j < N / 8; ++j) {
-    const int block = first_block + j / 8, tap = block / view.channel_blocks;
-    const int c = (block - tap * view.channel_blocks) * 64 + j % 8 * 8 + lane % 4 * 2;
-    if (tap >= gather.R * gather.S || c >= gather.channels) continue;  // channels are even
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const int o = first_o + warp * 16 + half * 8 + lane / 4;
-      if (o >= gather.out_channels) continue;
       Vec<float, 2> pair;
       pair[0] = d[0][4 * j + 2 * half], pair[1] = d[0][4 * j + 2 * half + 1];
-      store_vector(partial + static_cast<int64_t>(o) * gather.K() + tap * gather.channels + c,
-                   pair);
+      store_vector(slot + (warp * 16 + half * 8 + lane / 4) * N + j * 8 + lane % 4 * 2, pair);
     }
   }
 }
@@ -87,17 +107,13 @@ template <class T, int M, int N>
 __global__ void __launch_bounds__(threads, 1)
     tma_weight_gradient_kernel(const __grid_constant__ TensorMap gradient_map,
                                const __grid_constant__ TensorMap image_map,
-                               const __grid_constant__ Im2colView view, WeightSplit split,
-                               float* partial) {
+                               const __grid_constant__ Im2colView view, Line line, float* slots) {
   using Tiles = GradientRing<T, M, N>;
   Tiles& ring = *dynamic_shared<Tiles>();
   const Gather& gather = view.gather;
-  const int first_o = static_cast<int>(blockIdx.x) * M;
-  const int first_block = static_cast<int>(blockIdx.y) * (N / 64);
-  const int last_block = gather.R * gather.S * view.channel_blocks - 1;
-  const int part = static_cast<int>(blockIdx.z), begin = part * split.pixels,
-            end = min(gather.pixels(), begin + split.pixels);
-  const int steps = (end - begin + K - 1) / K;
+  const int last_column = gather.R * gather.S * view.channel_blocks - 1;
+  const int block = static_cast<int>(blockIdx.x);
+  const int64_t begin = line.begin(block), end = line.begin(block + 1);
   if (threadIdx.x == 0) initialise(ring, consumers);
   __syncthreads();
 
@@ -105,91 +121,105 @@ __global__ void __launch_bounds__(threads, 1)
   if (threadIdx.x >= consumers) {
     registers_decrease<40>();
     if (threadIdx.x != consumers) return;
-    for (int step = 0; step < steps; ++step, at.advance()) {
-      const int pixel = begin + step * K;
-      const Place place = gather.place(pixel);
-      uint64_t* full = &ring.full[at.stage];
-      mbarrier_wait(&ring.empty[at.stage], at.parity ^ 1);
-      mbarrier_expect(full, Tiles::A::bytes + Tiles::B::bytes);
-      Tiles::A::load(ring.a[at.stage], &gradient_map, first_o, pixel, 0, full);
-      for (int b = 0; b < N / 64; ++b)  // past the end: any block, whose sums nobody stores
-        view.load(ring.b[at.stage] + b * block_bytes, &image_map, place,
-                  min(first_block + b, last_block), full);
+    for (int64_t from = begin; from < end;) {
+      const Part part(line, block, from, end);
+      const int first_o = part.tile / line.across * M,
+                first_column = part.tile % line.across * (N / 64);
+      for (int step = 0; step < part.steps; ++step, at.advance()) {
+        const int pixel = (part.first + step) * K;
+        const Place place = gather.place(pixel);
+        uint64_t* full = &ring.full[at.stage];
+        mbarrier_wait(&ring.empty[at.stage], at.parity ^ 1);
+        mbarrier_expect(full, Tiles::A::bytes + Tiles::B::bytes);
+        Tiles::A::load(ring.a[at.stage], &gradient_map, first_o, pixel, 0, full);
+        for (int b = 0; b < N / 64; ++b)  // past the end: any column, whose sums nobody reads
+          view.load(ring.b[at.stage] + b * block_bytes, &image_map, place,
+                    min(first_column + b, last_column), full);
+      }
+      from += part.steps;
     }
     return;
   }
   registers_increase<232>();
   float d[1][N / 2];
-  const int64_t size = static_cast<int64_t>(gather.out_channels) * gather.K();
-  if constexpr (M == 128) {
-    multiply_pixels<4>(d, ring, at, warpgroup() * 64, 0, steps);
-    write_sums<N>(d, view, partial + part * size, first_o + warpgroup() * 64, first_block);
-  } else {
-    multiply_pixels<2>(d, ring, at, 0, warpgroup() * 2, steps);
-    write_sums<N>(d, view, partial + (part * 2 + warpgroup()) * size, first_o, first_block);
+  for (int64_t from = begin; from < end;) {
+    const Part part(line, block, from, end);
+    if constexpr (M == 128)
+      multiply_pixels<4>(d, ring, at, warpgroup() * 64, 0, part.steps);
+    else
+      multiply_pixels<2>(d, ring, at, 0, warpgroup() * 2, part.steps);
+    write_sums<N>(d, slots + (int64_t{part.slot} * slices<M> * M + warpgroup() * 64) * N);
+    from += part.steps;
   }
 }
 
-struct Plan {
-  int N = 128;
-  WeightSplit split;
-};
-
-// The cheapest by a model of time: waves of blocks, each of which multiplies its steps at half of
-// the tensor cores' rate (less in narrow tiles, whose operands take as long to read as to
-// multiply), waits for the first and writes its sums; then all parts are read.
-Plan plan(const ConvShape& k, const Im2colView& view, int M) {
-  const DeviceInfo& gpu = device();
-  const int64_t pixels = k.N * k.P * k.Q, blocks = k.R * k.S * view.channel_blocks;
-  const double bytes_of_part = 8.0 * static_cast<double>(k.O * k.R * k.S * k.C);
-  const double rate = 0.5 * gpu.tensor_bf16 / gpu.multiprocessors,
-               bandwidth = 0.8 * gpu.memory_bandwidth, start = 1.5e-6;
-  const int slices = M == 128 ? 1 : 2;
-  Plan best;
-  double least = 1e30;
-  for (auto [N, efficiency] : {std::pair{128, 0.8}, {192, 0.93}, {256, 1.0}}) {
-    const int64_t tiles = int64_t{divide_up(k.O, M)} * divide_up(blocks, N / 64);
-    const double step = 2.0 * M * N * K / (rate * efficiency),
-                 finish = 4.0 * slices * M * N * gpu.multiprocessors / bandwidth;
-    for (int64_t parts = 1; parts <= 64; ++parts) {
-      const WeightSplit split(pixels, parts, K);
-      if (split.parts != parts) continue;
-      const auto waves = divide_up(tiles * parts, gpu.multiprocessors);
-      const double time = waves * (start + split.pixels / K * step + finish) +
-                          static_cast<double>(parts * slices) * bytes_of_part / 2 / bandwidth;
-      if (time < least) least = time, best = {N, split};
+// Adds the slots of tile blockIdx.y, four columns a thread.
+template <class T, int M, int N>
+__global__ void __launch_bounds__(256) add_slots_kernel(const __grid_constant__ Im2colView view,
+                                                        Line line, const float* slots, T* out) {
+  const Gather& gather = view.gather;
+  const int tile = static_cast<int>(blockIdx.y);
+  const int index = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) * 4;
+  const int row = index / N, o = tile / line.across * M + row;
+  const int column = tile % line.across * N + index % N, block = column / 64,
+            tap = block / view.channel_blocks, c = column - tap * view.channel_blocks * 64;
+  if (o >= gather.out_channels || tap >= gather.R * gather.S || c >= gather.channels) return;
+  const int64_t begin = int64_t{tile} * line.steps;
+  const int last = line.block_at(begin + line.steps - 1);
+  float sum[4] = {};
+  for (int b = line.block_at(begin); b <= last; ++b) {
+#pragma unroll
+    for (int slice = 0; slice < slices<M>; ++slice) {
+      const Vec<float, 4> part =
+          load_vector<4>(slots + (int64_t{b} + tile) * slices<M> * M * N + slice * M * N + index);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) sum[i] += part[i];
     }
   }
-  return best;
+  Vec<T, 4> values;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) values[i] = from_float<T>(sum[i]);
+  store_vector(out + static_cast<int64_t>(o) * gather.K() + tap * gather.channels + c, values);
 }
 
 template <class T, int M, int N>
-void run_tile(const Problem& problem, const Im2colView& view, const WeightSplit& split) {
+void run_tile(const Problem& problem, const Im2colView& view) {
   using Ring = GradientRing<T, M, N>;
   const ConvShape& k = problem.shape;
-  const Gather& gather = view.gather;
-  const int64_t size = k.O * gather.K(), slices = split.parts * (M == 128 ? 1 : 2);
-  Scratch partial(static_cast<size_t>(slices * size) * sizeof(float));
+  const int64_t pixels = view.gather.pixels();
+  const int down = static_cast<int>(divide_up(k.O, M));
+  Line line;
+  line.across = static_cast<int>(divide_up(k.R * k.S * view.channel_blocks, N / 64));
+  line.steps = static_cast<int>(divide_up(pixels, K));
+  line.length = int64_t{down} * line.across * line.steps;
+  // A piece is worth a block's start from a few steps on.
+  line.blocks =
+      static_cast<int>(std::clamp<int64_t>(line.length / stages, 1, device().multiprocessors));
+  const int tiles = down * line.across;
+  Scratch slots(static_cast<size_t>(line.blocks + tiles) * slices<M> * M * N * sizeof(float));
   launch<tma_weight_gradient_kernel<T, M, N>>(
-      {.grid = dim3(divide_up(k.O, M), divide_up(k.R * k.S * view.channel_blocks, N / 64),
-                    static_cast<unsigned>(split.parts)),
-       .block = threads,
-       .shared = sizeof(Ring)},
-      Ring::A::map(problem.gradient, k.O, gather.pixels(), k.O, 1, k.O * gather.pixels()),
-      view.map(k.dtype, problem.x, K), view, split, partial.as<float>());
-  fold(k.dtype, partial.as<void>(), slices, size, problem.out);
+      {.grid = static_cast<unsigned>(line.blocks), .block = threads, .shared = sizeof(Ring)},
+      Ring::A::map(problem.gradient, k.O, pixels, k.O, 1, k.O * pixels),
+      view.map(k.dtype, problem.x, K), view, line, slots.as<float>());
+  launch<add_slots_kernel<T, M, N>>(
+      {.grid = dim3(divide_up(M * N / 4, 256), static_cast<unsigned>(tiles)), .block = 256}, view,
+      line, slots.as<float>(), static_cast<T*>(problem.out));
 }
 
+// The width whose columns, those behind the last one included, take least time: narrow tiles
+// multiply slower, for their operands take as long to read.
 template <class T, int M>
 void run_rows(const Problem& problem) {
   const Im2colView view(forward_gather(problem.shape));
-  const Plan chosen = plan(problem.shape, view, M);
-  if (chosen.N == 128)
-    run_tile<T, M, 128>(problem, view, chosen.split);
-  else if (chosen.N == 192)
-    run_tile<T, M, 192>(problem, view, chosen.split);
+  const int64_t blocks = problem.shape.R * problem.shape.S * view.channel_blocks;
+  auto cost = [&](int N, double rate) { return divide_up(blocks, N / 64) * N / rate; };
+  const double narrow = cost(128, 0.8), middle = cost(192, 0.93), wide = cost(256, 1);
+  if (wide <= middle && wide <= narrow)
+    run_tile<T, M, 256>(problem, view);
+  else if (middle <= narrow)
+    run_tile<T, M, 192>(problem, view);
   else
-    run_tile<T, M, 256>(problem, view, chosen.split);
+    run_tile<T, M, 128>(problem, view);
 }
 
 template <class T>

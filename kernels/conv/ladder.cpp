@@ -24,7 +24,7 @@ bool too_narrow(const Problem& problem) {
 // the pixels finer than the products do. The limit was measured on an H200.
 bool thin_weight(const Problem& problem) {
   const ConvShape& k = problem.shape;
-  return problem.pass == Pass::weight_gradient && k.O * k.C < 512 * 512 &&
+  return problem.pass == Pass::weight_gradient && k.O * k.C <= 512 * 512 &&
          tma_im2col.supports(problem);
 }
 

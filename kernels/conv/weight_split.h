@@ -14,14 +14,6 @@ struct WeightSplit {
   int parts = 1;   // blocks along the sum
   int pixels = 0;  // of each part, a multiple of the tile's K
 
-  WeightSplit() = default;
-  // `all` pixels in about `wanted` parts.
-  WeightSplit(int64_t all, int64_t wanted, int K) {
-    const int64_t part = (all + wanted - 1) / wanted;
-    pixels = static_cast<int>((part + K - 1) / K * K);
-    parts = static_cast<int>((all + pixels - 1) / pixels);
-  }
-
   // Two waves of blocks, as long as a part has at least eight tiles of K.
   WeightSplit(const ConvShape& k, int M, int N, int K) : groups(static_cast<int>(k.groups)) {
     const int64_t all = k.N * k.P * k.Q;
@@ -29,8 +21,10 @@ struct WeightSplit {
                           divide_up(k.R * k.S * (k.C / k.groups), N) * k.groups;
     const int64_t wanted = std::max<int64_t>(1, 2 * device().multiprocessors / tiles);
     const int64_t most = std::max<int64_t>(1, all / (8 * K));
-    const WeightSplit split(all, std::min({wanted, most, int64_t{65535} / k.groups}), K);
-    parts = split.parts, pixels = split.pixels;
+    const int64_t split = std::min({wanted, most, int64_t{65535} / k.groups});
+    const int64_t part = (all + split - 1) / split;
+    pixels = static_cast<int>((part + K - 1) / K * K);
+    parts = static_cast<int>((all + pixels - 1) / pixels);
   }
 };
 
