@@ -27,5 +27,7 @@ list(FILTER catalogue_sources EXCLUDE REGEX "/(main|page|report|roofline)\\.cpp$
 add_library(strata_gpu_bench_cases STATIC ${sources} ${page_source} ${catalogue_sources})
 target_link_libraries(strata_gpu_bench_cases PUBLIC strata_kernels nlohmann_json::nlohmann_json fmt::fmt
                       ${CMAKE_DL_LIBS})
+target_compile_options(strata_gpu_bench_cases PRIVATE ${light_level})
 add_executable(strata_gpu_bench ${folder}/main.cpp)
+target_compile_options(strata_gpu_bench PRIVATE ${light_level})
 target_link_libraries(strata_gpu_bench PRIVATE strata_gpu_bench_cases CLI11::CLI11)

@@ -28,6 +28,13 @@ bool thin_weight(const Problem& problem) {
          tma_im2col.supports(problem);
 }
 
+// The tiles of products that the copy engine feeds are 128 or 256 columns wide, those of rung 5
+// also 64.
+bool narrow(const Problem& problem) {
+  const ConvShape& k = problem.shape;
+  return (problem.pass == Pass::forward ? k.O : k.C) <= 64 && persistent.supports(problem);
+}
+
 }  // namespace
 
 // The first line that holds.
@@ -38,7 +45,7 @@ const ConvRung& choose(const Problem& problem) {
   if (depthwise.supports(problem)) return depthwise;
   if (too_narrow(problem) && direct.supports(problem)) return direct;
   if (stem.supports(problem)) return stem;
-  if (pointwise.supports(problem) && !thin_weight(problem)) return pointwise;
+  if (pointwise.supports(problem) && !thin_weight(problem) && !narrow(problem)) return pointwise;
   if (persistent.supports(problem)) return persistent;
   if (tma_im2col.supports(problem)) return tma_im2col;
   if ((!f32 || tf32_allowed()) && tensor_core.supports(problem)) return tensor_core;

@@ -86,6 +86,8 @@ constexpr Pipeline pipelines[] = {
     {"conv/04_tma_im2col/forward", "1x32x32x128x128x3"},
     {"conv/04_tma_im2col/input_gradient", "1x32x32x128x128x3"},
     {"conv/04_tma_im2col/weight_gradient", "1x32x32x64x64x3"},
+    {"conv/05_persistent/forward", "1x32x32x128x128x3"},
+    {"conv/05_persistent/input_gradient", "1x32x32x128x128x3"},
     {"attention/03_flash2", "1x384x1x64"},
     {"attention/04_flash2_backward/gradient", "1x384x1x64"},
     {"attention/05_flash3", "1x512x2x64"},

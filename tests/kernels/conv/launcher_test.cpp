@@ -25,6 +25,13 @@ TEST(ConvLauncher, ChoosesByShapeTypeAndDevice) {
     EXPECT_EQ(chosen(half), "05_persistent");
     EXPECT_EQ(chosen(half, Pass::input_gradient), "05_persistent");
     EXPECT_EQ(chosen(half, Pass::weight_gradient), "04_tma_im2col");
+    const auto one = [](int64_t C, int64_t O) {
+      return shape_of(DType::bf16, {8, 14, 14, C}, {O, 1, 1});
+    };
+    EXPECT_EQ(chosen(one(256, 64)), "05_persistent");  // narrow
+    EXPECT_EQ(chosen(one(256, 64), Pass::input_gradient), "pointwise");
+    EXPECT_EQ(chosen(one(256, 64), Pass::weight_gradient), "04_tma_im2col");  // thin
+    EXPECT_EQ(chosen(one(1024, 512), Pass::weight_gradient), "pointwise");
     EXPECT_EQ(chosen(strided), "05_persistent");
     EXPECT_EQ(chosen(strided, Pass::input_gradient), "05_persistent");
     Window far = same;
