@@ -170,6 +170,7 @@ std::vector<Case> index_cases();
 std::vector<Case> pool_cases();
 std::vector<Case> graph_cases();
 std::vector<Case> step_cases();  // recurrent, optimizer, embedding
+std::vector<Case> ladder_cases();
 std::vector<Case> plan();
 
 std::string title(const Case& c);  // "gemm: squares, square (NT), 4096x4096x4096 bf16"

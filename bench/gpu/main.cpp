@@ -181,7 +181,7 @@ int main(int argc, char** argv) {
   app.add_option("--family", options.families,
                  "Only these, with commas between them: gemm, conv, attention, norm, softmax, "
                  "loss, reduce, elementwise, random, index, pool, graph, recurrent, optimizer, "
-                 "embedding")
+                 "embedding, ladder")
       ->delimiter(',');
   app.add_option("--filter", options.filter,
                  "Only cases with this in their name, as --list has it");

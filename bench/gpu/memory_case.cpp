@@ -9,8 +9,6 @@
 
 namespace strata::bench {
 
-namespace {
-
 Rival copy_rival(double bytes, int copies) {
   xray::Workload memory;
   xray::Operands operands(memory);
@@ -27,6 +25,8 @@ Rival copy_rival(double bytes, int copies) {
           },
           memory.memory};
 }
+
+namespace {
 
 Prepared prepare(const MemoryCase& c, int copies) {
   Prepared prepared;

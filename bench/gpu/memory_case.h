@@ -15,6 +15,7 @@ struct MemoryCase {
   std::function<std::function<void()>(xray::Operands&)> make;
 };
 Case memory_case(const MemoryCase& c);
+Rival copy_rival(double bytes, int copies);  // reads and writes `bytes` together
 
 // Names of the kernels that `run` launches, each once, without their template arguments. Runs it.
 std::string kernels_of(const std::function<void()>& run);

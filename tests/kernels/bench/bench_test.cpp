@@ -149,6 +149,16 @@ TEST(GpuBench, QuantilesLieBetweenNeighbours) {
   EXPECT_THROW(quantile({}, 0.5), std::invalid_argument);
 }
 
+TEST(Ladders, AreMeasuredAtShapesOfTheirKernels) {
+  const std::vector<Case> cases = ladder_cases();
+  EXPECT_GT(cases.size(), 60u);
+  for (const Case& c : cases) {
+    const xray::Subject& subject = xray::subject(c.name);
+    EXPECT_EQ(xray::parse_shape(c.shape).size(), subject.shape.size())
+        << c.name << " takes " << subject.axes << ", not " << c.shape;
+  }
+}
+
 Row row_of(const std::string& family, const std::string& by, double microseconds, double ratio) {
   Row row{family, "set", "a \"name\", with signs", "1x2", "bf16", by, "", 2e6, 1e6, {}, ratio};
   row.time.median = row.time.p20 = row.time.p80 = microseconds;
