@@ -1,5 +1,5 @@
-// What the two sorts share: elements as unsigned keys in the same order (NaN largest, -0 equal to
-// 0), where lines lie, and the writing of the result.
+// What the sorts and the selection share: elements as unsigned keys in the same order (NaN largest,
+// -0 equal to 0), where lines lie, and the writing of the result.
 #pragma once
 
 #include "kernels/gpu/divisor.h"
@@ -113,5 +113,9 @@ struct Lines {
 inline constexpr int64_t largest_bitonic = 2048;
 void bitonic(const Lines& lines);
 void radix(const Lines& lines);
+// Whether k is so small, and lines so long, that a selection is worth while.
+inline constexpr int64_t largest_selected = 128;
+bool selects(const Lines& lines);
+void select(const Lines& lines);
 
 }  // namespace strata::gpu::order

@@ -1,5 +1,6 @@
-// The entry point of sort and top-k on a GPU: lines of at most 2048 elements are sorted in shared
-// memory (04_bitonic.cu), longer ones in device memory (05_radix_sort.cu).
+// The entry point of sort and top-k on a GPU: a few elements of long lines are selected
+// (06_select.cu); else lines of at most 2048 elements are sorted in shared memory (04_bitonic.cu),
+// longer ones in device memory (05_radix_sort.cu).
 #include "kernels/index/sort.h"
 
 #include "kernels/index/order.h"
@@ -34,6 +35,7 @@ void sort(const cpu::SortArgs& args) {
     lines.sizes[lines.rank] = Divisor(static_cast<uint32_t>(args.shape[axis]));
     lines.strides[lines.rank++] = args.strides[axis];
   }
+  if (order::selects(lines)) return order::select(lines);
   if (size <= order::largest_bitonic) return order::bitonic(lines);
   order::radix(lines);
 }

@@ -52,6 +52,21 @@ inline void cut(Walk& walk, int64_t units, int64_t least) {
   walk.parts = walk.part > 0 ? (walk.length + walk.part - 1) / walk.part : 1;
 }
 
+// How lines along an axis are cut: about `units` parts in all, none of fewer than `least` elements
+// nor of 2^30, each a multiple of `multiple`.
+struct Parts {
+  int64_t count, size;
+};
+inline Parts cut_lines(const cpu::Lines& lines, int64_t groups, int64_t units, int64_t least,
+                       int64_t multiple) {
+  const int64_t most = (lines.size + least - 1) / least, wanted = units / groups;
+  int64_t count = wanted < most ? wanted : most;
+  if (count < 1) count = 1;
+  if (count <= lines.size >> 29) count = (lines.size >> 29) + 1;
+  const int64_t size = ((lines.size + count - 1) / count + multiple - 1) / multiple * multiple;
+  return {(lines.size + size - 1) / size, size};
+}
+
 struct Offsets {
   int64_t x, out;
 };

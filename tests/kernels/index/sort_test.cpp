@@ -10,7 +10,7 @@ using test::DeviceBuffer;
 
 template <class T>
 void check(DType dtype, const std::vector<int64_t>& shape, const std::vector<int64_t>& strides,
-           int axis, int64_t k, bool descending, bool with_values = true) {
+           int axis, int64_t k, bool descending, bool with_values = true, size_t misaligned = 0) {
   int64_t memory = 1, results = k;
   for (size_t i = 0; i < shape.size(); ++i) {
     memory += std::max<int64_t>(0, shape[i] - 1) * strides[i];
@@ -32,7 +32,7 @@ void check(DType dtype, const std::vector<int64_t>& shape, const std::vector<int
   }
   std::vector<T> values(static_cast<size_t>(results));
   std::vector<int64_t> indices(static_cast<size_t>(results));
-  DeviceBuffer<T> device_x(x), device_values(values.size());
+  DeviceBuffer<T> device_x(x, misaligned), device_values(values.size());
   DeviceBuffer<int64_t> device_indices(indices.size());
   cpu::SortArgs args{x.data(),
                      dtype,
@@ -80,10 +80,95 @@ TEST(Sort, TopKAlongAnyAxis) {
   check<float>(DType::f32, {4, 4}, {4, 1}, 1, 0, true);
 }
 
+// Selection by a warp and by a block a line: every type, ties and NaN, k from 1 to the most, lines
+// of no particular length, at any address, strided.
+template <class T>
+void check_selections(DType dtype) {
+  for (bool descending : {false, true}) {
+    check<T>(dtype, {3, 1003}, {1003, 1}, 1, 1, descending);
+    check<T>(dtype, {6, 1000}, {1000, 1}, 1, 5, descending, true, 1);
+    check<T>(dtype, {2, 2500}, {2501, 1}, 1, 16, descending, true, 3);
+    check<T>(dtype, {2, 4999}, {4999, 1}, 1, 17, descending, true, 1);
+    check<T>(dtype, {2, 9000}, {9000, 1}, 1, 128, descending);
+  }
+}
+TEST(Select, EveryType) {
+  check_selections<double>(DType::f64);
+  check_selections<float>(DType::f32);
+  check_selections<bf16>(DType::bf16);
+  check_selections<f16>(DType::f16);
+  check_selections<int64_t>(DType::i64);
+  check_selections<int32_t>(DType::i32);
+  check_selections<uint8_t>(DType::u8);
+  check_selections<uint8_t>(DType::boolean);
+}
+TEST(Select, AlongAnyAxis) {
+  check<float>(DType::f32, {3, 500, 4}, {2000, 4, 1}, 1, 5, true);
+  check<float>(DType::f32, {3, 500, 4}, {1, 12, 3}, 1, 60, false, false);
+  check<float>(DType::f32, {700, 2}, {2, 1}, 0, 20, true);
+  check<float>(DType::f32, {2, 400}, {1000, 2}, 1, 40, true);
+  check<float>(DType::f32, {0, 4000}, {4000, 1}, 1, 4, true);
+}
+TEST(Select, ManyLinesShareTheGroups) {
+  SKIP_ON_A_GPU();
+  gpu::DeviceInfo one = gpu::h100();
+  one.multiprocessors = 1;
+  test::Pretend pretend(one);
+  check<float>(DType::f32, {600, 200}, {200, 1}, 1, 5, true);
+  check<float>(DType::f32, {80, 300}, {300, 1}, 1, 30, true);
+}
+
+// Lines that defeat the bound: the first k all belong to one thread, so that far more elements lie
+// within the bound than the group has threads; and lines in order, or all equal.
+template <class T>
+void check_lines(const std::vector<T>& x, int64_t n, int64_t k, bool descending) {
+  const int64_t lines = static_cast<int64_t>(x.size()) / n;
+  const int64_t shape[] = {lines, n}, strides[] = {n, 1};
+  std::vector<T> values(static_cast<size_t>(lines * k));
+  std::vector<int64_t> indices(values.size());
+  DeviceBuffer<T> device_x(x), device_values(values.size());
+  DeviceBuffer<int64_t> device_indices(indices.size());
+  cpu::SortArgs args{x.data(),      dtype_of<T>(), 2, 1, shape, strides, k, descending,
+                     values.data(), indices.data()};
+  cpu::sort(args);
+  args.x = device_x.data();
+  args.values = device_values.data();
+  args.indices = device_indices.data();
+  gpu::sort(args);
+  EXPECT_EQ(device_indices.host(), indices) << "k " << k << " of " << n;
+  test::expect_same_bits(device_values.host(), values, "values");
+}
+TEST(Select, LinesThatDefeatTheBound) {
+  for (int64_t k : {5, 16, 40, 128}) {
+    const bool warp = k <= 16;
+    const int64_t n = warp ? 4000 : 9000, threads = warp ? 32 : 256;
+    std::vector<float> one_thread(static_cast<size_t>(n));
+    for (int64_t i = 0; i < n; ++i)
+      one_thread[static_cast<size_t>(i)] =
+          static_cast<float>(i / 4 % threads == 7 ? 10000 + i : i % 1000);
+    check_lines(one_thread, n, k, true);
+    std::vector<float> ordered(static_cast<size_t>(n)), equal(static_cast<size_t>(n), 2);
+    for (size_t i = 0; i < ordered.size(); ++i) ordered[i] = static_cast<float>(i);
+    for (bool descending : {false, true}) {
+      check_lines(ordered, n, k, descending);
+      check_lines(equal, n, k, descending);
+    }
+  }
+  const auto x = test::random_values<float>(3 * 2000, 12);
+  check_lines(x, 2000, 5, true);
+  check_lines(x, 2000, 100, false);
+}
+
 TEST(Sort, EverySchedule) {
   test::for_each_schedule([] {
     check<float>(DType::f32, {2, 60}, {60, 1}, 1, 60, false);
-    check<float>(DType::f32, {1, 2050}, {2050, 1}, 1, 9, true);
+    check<float>(DType::f32, {1, 2050}, {2050, 1}, 1, 200, true);
+    check<float>(DType::f32, {2, 1001}, {1001, 1}, 1, 9, true);
+    check<double>(DType::f64, {1, 3000}, {3000, 1}, 1, 90, false);
+    std::vector<float> one_thread(6000);
+    for (size_t i = 0; i < one_thread.size(); ++i)
+      one_thread[i] = static_cast<float>(i / 4 % 256 == 7 ? 10000 + i : i);
+    check_lines(one_thread, 6000, 20, true);
   });
 }
 
