@@ -48,9 +48,10 @@ __global__ void __launch_bounds__(Group::block_threads, 1)
     const int first = Group::rank() * vector_width<T> - phase_of(x);
     const int64_t target = args.target[row];
     const bool ignored = target == args.ignore_index;
-    const auto gradient = logit_gradient<T>(
-        static_cast<const C*>(args.largest)[row], static_cast<const C*>(args.log_sum)[row],
-        args.gradient[row * args.gradient_stride], args.smoothing, n, target);
+    const auto gradient =
+        logit_gradient<T>(static_cast<const C*>(args.largest)[row],
+                          exponential<C>(-static_cast<const C*>(args.log_sum)[row]),
+                          args.gradient[row * args.gradient_stride], args.smoothing, n, target);
 #pragma unroll 2
     for (int at = first; at < n; at += step)
       store_chunk(dx, at, n,

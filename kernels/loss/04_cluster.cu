@@ -12,21 +12,21 @@
 namespace strata::gpu {
 namespace {
 
-template <class T, class Group>
+template <bool Whole, class T, class Group>
 __global__ void __launch_bounds__(shared_row_threads, 1)
     cross_entropy_cluster_kernel(CrossEntropyInPlaceArgs args, int slots) {
   auto* tile = dynamic_shared<Chunk<T>>();
   const int n = static_cast<int>(args.classes), step = Group::threads() * vector_width<T>;
   for (int64_t row = Group::index(); row < args.rows; row += Group::count()) {
     T* x = static_cast<T*>(args.logits) + row * n;
-    const int first = Group::rank() * vector_width<T> - phase_of(x);
+    const int first = Group::rank() * vector_width<T> - (Whole ? 0 : phase_of(x));
     for (int k = 0; k < slots; ++k)
-      copy_chunk(slot(tile, k), x, first + k * step, n, minus_infinity<T>());
+      copy_chunk<Whole>(slot(tile, k), x, first + k * step, n, minus_infinity<T>());
     copy_commit();
     copy_wait<0>();
     fused_row<T, Group, 2>(
         args, row, first, step, slots, [&](int k, int) { return slot(tile, k); },
-        [&](int, int at, const Chunk<T>& dx) { store_chunk(x, at, n, dx); });
+        [&](int, int at, const Chunk<T>& dx) { store_chunk<Whole>(x, at, n, dx); });
   }
 }
 
@@ -44,12 +44,10 @@ void cross_entropy_cluster(const CrossEntropyInPlaceArgs& args) {
   visit_float(args.dtype, [&]<class T>(Type<T>) {
     const SharedRowPlan plan = plan_of<T>(args);
     const LaunchConfig config = shared_row_launch(plan, args.rows);
-    if (plan.cluster > 1)
-      launch<cross_entropy_cluster_kernel<T, ClusterGroup<shared_row_threads>>>(config, args,
-                                                                                plan.slots);
-    else
-      launch<cross_entropy_cluster_kernel<T, BlockGroup<shared_row_threads>>>(config, args,
-                                                                              plan.slots);
+    const bool whole = whole_chunks(static_cast<const T*>(args.logits), args.classes);
+    with_shared_row(plan, whole, [&]<bool Whole, class Group>() {
+      launch<cross_entropy_cluster_kernel<Whole, T, Group>>(config, args, plan.slots);
+    });
   });
 }
 

@@ -51,29 +51,51 @@ struct CombineRowLoss {
   }
 };
 
-// dx = g (p - (1 - s) [c = t] - s / C) of the elements at, at + 1, ... of a row.
+// dx = g (p - (1 - s) [c = t] - s / C) of the elements at, at + 1, ... of a row, where
+// p = exp(x - largest) share. The target's is computed apart, in the one chunk that holds it, so
+// that the others cost an FMA after their exponential.
 template <class T>
 struct LogitGradient {
   using C = Compute<T>;
-  C largest, log_sum, scale, even, sharp;  // scale: g; even: s / C; sharp: 1 - s
-  int64_t target;
+  C largest, share, scale, even, sharp;  // share: 1 / sum; scale: g; even: s / C; sharp: 1 - s
+  int target;
 
   DEVICE Chunk<T> operator()(const Chunk<T>& x, int at) const {
-    Chunk<T> dx;
+    constexpr int W = vector_width<T>;
+    C values[W];
+    expand(x, values);
+    const bool holds_target = inside(target - at, W);
+    C of_target = 0;
+    if (holds_target) {
 #pragma unroll
-    for (int j = 0; j < vector_width<T>; ++j) {
-      const C p = exponential<T>((to_compute(x[j]) - largest) - log_sum);
-      dx[j] = from_compute<T>(scale * (p - even - (at + j == target ? sharp : C(0))));
+      for (int j = 0; j < W; ++j)
+        if (at + j == target) of_target = values[j];
+      of_target = scale * (exponential_or_zero<T>(of_target - largest) * share - even - sharp);
     }
-    return dx;
+#pragma unroll
+    for (C& value : values)
+      value = multiply_add(exponential_or_zero<T>(value - largest), scale * share, -scale * even);
+    if (holds_target) {
+#pragma unroll
+      for (int j = 0; j < W; ++j)
+        if (at + j == target) values[j] = of_target;
+    }
+    return contract<T>(values);
   }
+  DEVICE static float multiply_add(float a, float b, float c) { return ::fmaf(a, b, c); }
+  DEVICE static double multiply_add(double a, double b, double c) { return ::fma(a, b, c); }
 };
 template <class T>
-DEVICE LogitGradient<T> logit_gradient(Compute<T> largest, Compute<T> log_sum, double gradient,
+DEVICE LogitGradient<T> logit_gradient(Compute<T> largest, Compute<T> share, double gradient,
                                        double smoothing, int n, int64_t target) {
   using C = Compute<T>;
-  const C share = static_cast<C>(smoothing);
-  return {largest, log_sum, static_cast<C>(gradient), share / static_cast<C>(n), 1 - share, target};
+  const C s = static_cast<C>(smoothing);
+  return {largest,
+          share,
+          static_cast<C>(gradient),
+          s / static_cast<C>(n),
+          1 - s,
+          static_cast<int>(target)};
 }
 
 // Forward and backward of one row that `load(k, at)` hands out in `count` chunks, the first at
@@ -93,12 +115,15 @@ DEVICE void fused_row(const CrossEntropyInPlaceArgs& args, int64_t row, int firs
 #pragma unroll Unroll
   for (int k = 0; k < count; ++k)
     state.add(load(k, first + k * step), first + k * step, n, args.smoothing > 0);
-  state = Group::combine(state, CombineRowLoss{});
+  if (args.smoothing > 0)
+    state = Group::combine(state, CombineRowLoss{});
+  else
+    state.softmax = Group::combine(state.softmax, CombineOnline{});
   if (Group::rank() == 0)
     static_cast<C*>(args.loss)[row] =
         ignored ? C(0) : state.loss(wanted, static_cast<C>(args.smoothing), n);
   const auto gradient =
-      logit_gradient<T>(state.softmax.largest, state.log_sum(),
+      logit_gradient<T>(state.softmax.largest, 1 / state.softmax.total(),
                         args.gradient[row * args.gradient_stride], args.smoothing, n, target);
   const Chunk<T> zeros{};
 #pragma unroll Unroll

@@ -41,21 +41,38 @@ bool whole_chunks(const T* x, int64_t n) {
   return reinterpret_cast<uintptr_t>(x) % 16 == 0 && n % vector_width<T> == 0;
 }
 
+// A chunk as the words of its registers: where two ways to fill it meet, the compiler would take
+// 16-bit elements apart and put them together again.
+using Words = Vec<uint32_t, 4>;
+template <class T>
+DEVICE Words words_of(const Chunk<T>& chunk) {
+  Words words;
+  memcpy(words.data, chunk.data, sizeof words.data);
+  return words;
+}
+template <class T>
+DEVICE Chunk<T> chunk_of(const Words& words) {
+  Chunk<T> chunk;
+  memcpy(chunk.data, words.data, sizeof words.data);
+  return chunk;
+}
+
 template <bool Whole = false, class T>
 DEVICE Chunk<T> load_chunk(const T* row, int at, int n, T fill) {
   constexpr int W = vector_width<T>;
-  if constexpr (Whole) {
-    Chunk<T> chunk;
+  Chunk<T> outside;
 #pragma unroll
-    for (int j = 0; j < W; ++j) chunk[j] = fill;
-    if (at < n) chunk = load_vector<W>(row + at);
-    return chunk;
+  for (int j = 0; j < W; ++j) outside[j] = fill;
+  Words words = words_of<T>(outside);
+  if (Whole ? at < n : at >= 0 && at + W <= n && aligned(row + at)) {
+    words = load_vector<4>(reinterpret_cast<const uint32_t*>(row + at));
+  } else if (!Whole) {
+#pragma unroll
+    for (int j = 0; j < W; ++j)
+      if (inside(at + j, n)) outside[j] = row[at + j];
+    words = words_of<T>(outside);
   }
-  if (at >= 0 && at + W <= n && aligned(row + at)) return load_vector<W>(row + at);
-  Chunk<T> chunk;
-#pragma unroll
-  for (int j = 0; j < W; ++j) chunk[j] = inside(at + j, n) ? row[at + j] : fill;
-  return chunk;
+  return chunk_of<T>(words);
 }
 template <bool Whole = false, class T>
 DEVICE void store_chunk(T* row, int at, int n, const Chunk<T>& chunk) {

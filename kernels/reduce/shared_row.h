@@ -18,12 +18,12 @@ template <class T>
 DEVICE Chunk<T>& slot(Chunk<T>* tile, int k) {
   return tile[k * shared_row_threads + static_cast<int>(threadIdx.x)];
 }
-template <class T>
+template <bool Whole = false, class T>
 DEVICE void copy_chunk(Chunk<T>& to, const T* row, int at, int n, T fill) {
-  if (at >= 0 && at + vector_width<T> <= n && aligned(row + at))
+  if (Whole ? at < n : at >= 0 && at + vector_width<T> <= n && aligned(row + at))
     copy_async<16>(&to, row + at);
   else
-    to = load_chunk(row, at, n, fill);
+    to = load_chunk<Whole>(row, at, n, fill);
 }
 
 // How many blocks share a row, and what each holds.
@@ -61,6 +61,17 @@ inline LaunchConfig shared_row_launch(const SharedRowPlan& plan, int64_t rows) {
           .block = shared_row_threads,
           .shared = plan.bytes,
           .cluster = cluster};
+}
+
+// Calls f<Whole, Group>() for the threads of the plan; whole: see whole_chunks().
+template <class F>
+void with_shared_row(const SharedRowPlan& plan, bool whole, F&& f) {
+  using Block = BlockGroup<shared_row_threads>;
+  using Cluster = ClusterGroup<shared_row_threads>;
+  if (plan.cluster > 1)
+    whole ? f.template operator()<true, Cluster>() : f.template operator()<false, Cluster>();
+  else
+    whole ? f.template operator()<true, Block>() : f.template operator()<false, Block>();
 }
 
 }  // namespace strata::gpu

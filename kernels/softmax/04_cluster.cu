@@ -13,7 +13,7 @@
 namespace strata::gpu {
 namespace {
 
-template <class T, class Group>
+template <bool Whole, class T, class Group>
 __global__ void __launch_bounds__(shared_row_threads, 1)
     softmax_cluster_kernel(const T* x, T* y, int64_t rows, int n, int slots, bool log) {
   using C = Compute<T>;
@@ -22,9 +22,9 @@ __global__ void __launch_bounds__(shared_row_threads, 1)
   const int step = Group::threads() * W;
   for (int64_t row = Group::index(); row < rows; row += Group::count()) {
     const T* from = x + row * n;
-    const int first = Group::rank() * W - phase_of(from);
+    const int first = Group::rank() * W - (Whole ? 0 : phase_of(from));
     for (int k = 0; k < slots; ++k)
-      copy_chunk(slot(tile, k), from, first + k * step, n, minus_infinity<T>());
+      copy_chunk<Whole>(slot(tile, k), from, first + k * step, n, minus_infinity<T>());
     copy_commit();
     copy_wait<0>();
     auto state = OnlineSoftmax<T>::empty();
@@ -36,18 +36,18 @@ __global__ void __launch_bounds__(shared_row_threads, 1)
     state = Group::combine(state, CombineOnline{});
     const C sum = state.total(), log_sum = logarithm(sum), factor = 1 / sum;
     for (int k = 0; k < slots; ++k) {
-      Chunk<T> chunk = slot(tile, k);
+      expand(slot(tile, k), values);
 #pragma unroll
       for (int j = 0; j < W; ++j) {
-        const C d = to_compute(chunk[j]) - state.largest;
-        chunk[j] = from_compute<T>(log ? d - log_sum : exponential<T>(d) * factor);
+        const C d = values[j] - state.largest;
+        values[j] = log ? d - log_sum : exponential_or_zero<T>(d) * factor;
       }
-      store_chunk(y + row * n, first + k * step, n, chunk);
+      store_chunk<Whole>(y + row * n, first + k * step, n, contract<T>(values));
     }
   }
 }
 
-template <class T, class Group>
+template <bool Whole, class T, class Group>
 __global__ void __launch_bounds__(shared_row_threads, 1)
     softmax_gradient_cluster_kernel(const T* y, const T* dy, T* dx, int64_t rows, int n, int slots,
                                     bool log) {
@@ -57,30 +57,29 @@ __global__ void __launch_bounds__(shared_row_threads, 1)
   const int step = Group::threads() * W;
   for (int64_t row = Group::index(); row < rows; row += Group::count()) {
     const T *p = y + row * n, *g = dy + row * n;
-    const int first = Group::rank() * W - phase_of(p);
+    const int first = Group::rank() * W - (Whole ? 0 : phase_of(p));
     for (int k = 0; k < slots; ++k) {
-      copy_chunk(slot(tile, 2 * k), p, first + k * step, n, from_compute<T>(0));
-      copy_chunk(slot(tile, 2 * k + 1), g, first + k * step, n, from_compute<T>(0));
+      copy_chunk<Whole>(slot(tile, 2 * k), p, first + k * step, n, from_compute<T>(0));
+      copy_chunk<Whole>(slot(tile, 2 * k + 1), g, first + k * step, n, from_compute<T>(0));
     }
     copy_commit();
     copy_wait<0>();
-    C sum = 0;
+    C a[W], b[W], sum = 0;
     for (int k = 0; k < slots; ++k) {
-      const Chunk<T> a = slot(tile, 2 * k), b = slot(tile, 2 * k + 1);
+      expand(slot(tile, 2 * k), a);
+      expand(slot(tile, 2 * k + 1), b);
 #pragma unroll
-      for (int j = 0; j < W; ++j)
-        sum += log ? to_compute(b[j]) : to_compute(a[j]) * to_compute(b[j]);
+      for (int j = 0; j < W; ++j) a[j] = log ? b[j] : a[j] * b[j];
+      sum += combine_pairs(a, Add{});
     }
     sum = Group::combine(sum, Add{});
     for (int k = 0; k < slots; ++k) {
-      const Chunk<T> a = slot(tile, 2 * k);
-      Chunk<T> b = slot(tile, 2 * k + 1);
+      expand(slot(tile, 2 * k), a);
+      expand(slot(tile, 2 * k + 1), b);
 #pragma unroll
-      for (int j = 0; j < W; ++j) {
-        const C value = to_compute(a[j]), d = to_compute(b[j]);
-        b[j] = from_compute<T>(log ? d - exponential<T>(value) * sum : value * (d - sum));
-      }
-      store_chunk(dx + row * n, first + k * step, n, b);
+      for (int j = 0; j < W; ++j)
+        b[j] = log ? b[j] - exponential_or_zero<T>(a[j]) * sum : a[j] * (b[j] - sum);
+      store_chunk<Whole>(dx + row * n, first + k * step, n, contract<T>(b));
     }
   }
 }
@@ -107,30 +106,25 @@ void softmax_cluster(const SoftmaxArgs& args) {
   visit_float(args.dtype, [&]<class T>(Type<T>) {
     const SharedRowPlan plan = plan_of<T>(args.x, args.size, 1);
     const LaunchConfig config = shared_row_launch(plan, args.outer);
-    auto run = [&]<class Group>(Type<Group>) {
-      launch<softmax_cluster_kernel<T, Group>>(config, static_cast<const T*>(args.x),
-                                               static_cast<T*>(args.y), args.outer,
-                                               static_cast<int>(args.size), plan.slots, args.log);
-    };
-    if (plan.cluster > 1)
-      run(Type<ClusterGroup<shared_row_threads>>{});
-    else
-      run(Type<BlockGroup<shared_row_threads>>{});
+    const bool whole = whole_chunks(static_cast<const T*>(args.x), args.size) && aligned(args.y);
+    with_shared_row(plan, whole, [&]<bool Whole, class Group>() {
+      launch<softmax_cluster_kernel<Whole, T, Group>>(
+          config, static_cast<const T*>(args.x), static_cast<T*>(args.y), args.outer,
+          static_cast<int>(args.size), plan.slots, args.log);
+    });
   });
 }
 void softmax_gradient_cluster(const SoftmaxGradientArgs& args) {
   visit_float(args.dtype, [&]<class T>(Type<T>) {
     const SharedRowPlan plan = plan_of<T>(args.y, args.size, 2);
     const LaunchConfig config = shared_row_launch(plan, args.outer);
-    auto run = [&]<class Group>(Type<Group>) {
-      launch<softmax_gradient_cluster_kernel<T, Group>>(
+    const bool whole = whole_chunks(static_cast<const T*>(args.y), args.size) && aligned(args.dy) &&
+                       aligned(args.dx);
+    with_shared_row(plan, whole, [&]<bool Whole, class Group>() {
+      launch<softmax_gradient_cluster_kernel<Whole, T, Group>>(
           config, static_cast<const T*>(args.y), static_cast<const T*>(args.dy),
           static_cast<T*>(args.dx), args.outer, static_cast<int>(args.size), plan.slots, args.log);
-    };
-    if (plan.cluster > 1)
-      run(Type<ClusterGroup<shared_row_threads>>{});
-    else
-      run(Type<BlockGroup<shared_row_threads>>{});
+    });
   });
 }
 

@@ -163,6 +163,23 @@ TEST(CrossEntropyRows, AVocabularySpansBlocksAndClusters) {
   }
 }
 
+// 37 and 24 have no common factor: 48 rows have their targets at every one of 24 classes.
+TEST(CrossEntropyRows, AnyPlaceOfAChunkMayHoldTheTarget) {
+  for (const gpu::CrossEntropyRung& rung : gpu::cross_entropy_rungs)
+    for (size_t misalign : {0, 3}) {
+      check_rung<bf16>(rung, {48, 24, 0, misalign}, 70);
+      check_rung<f16>(rung, {48, 24, 0.1, misalign}, 71);
+      check_rung<float>(rung, {48, 24, 0.1, misalign}, 72);
+    }
+}
+TEST(CrossEntropyRows, WholeChunks) {
+  for (int64_t classes : {2048, 32768, 50304}) {
+    Check<bf16> of({2, classes}, 73);
+    check_rung<bf16>(gpu::pick_cross_entropy(of.in_place()), {2, classes}, 73);
+  }
+  check_rung<float>(gpu::cross_entropy_rungs[3], {2, 1024, 0.1}, 74);
+}
+
 // A block of a device that is full goes on to the next row.
 TEST(CrossEntropyRows, BlocksStayForSeveralRows) {
   gpu::DeviceInfo device = gpu::h100();

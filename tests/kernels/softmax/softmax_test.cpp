@@ -219,6 +219,46 @@ TEST(SoftmaxRows, SpecialValuesAsTheCpu) {
   }
 }
 
+// The hardware's 2^x serves types of 16 bits. A row of the lowest number, as masks make them, is
+// uniform.
+TEST(SoftmaxRows, SpecialValuesOf16BitsAsTheCpu) {
+  const size_t n = 304;
+  const float inf = INFINITY, lowest = -3.38e38f;
+  std::vector<bf16> x = test::random_values<bf16>(6 * n, 19);
+  for (size_t i = 0; i < n; ++i) {
+    x[i] = -inf;
+    x[2 * n + i] = lowest;
+    x[3 * n + i] = i == 7 ? bf16(-1.5f) : bf16(lowest);
+    x[4 * n + i] = i == 300 ? bf16(2.0f) : bf16(-inf);
+  }
+  x[n + 299] = NAN;
+  x[5 * n + 1] = inf;
+  for (bool log : {false, true}) {
+    std::vector<bf16> y(x.size());
+    cpu::softmax({x.data(), y.data(), 6, n, 1, DType::bf16, log});
+    for (const gpu::SoftmaxRung& rung : gpu::softmax_rungs) {
+      SCOPED_TRACE(rung.name);
+      DeviceBuffer<bf16> dx(x), dev_y(x.size());
+      rung.run({dx.data(), dev_y.data(), 6, n, 1, DType::bf16, log});
+      const std::vector<double> wanted = widened(y);
+      test::expect_within(dev_y.host(), wanted,
+                          [&](size_t i) { return 0x1p-7 * std::abs(wanted[i]); });
+    }
+  }
+}
+TEST(SoftmaxRows, WholeChunks) {
+  for (const gpu::SoftmaxRung& rung : gpu::softmax_rungs)
+    for (bool log : {false, true}) {
+      check<bf16>(rung, {3, 2048}, log, 0, 20);
+      check<f16>(rung, {2, 1032}, log, 0, 21);
+      check<float>(rung, {2, 1024}, log, 0, 22);
+      check<double>(rung, {2, 514}, log, 0, 23);
+    }
+  for (int64_t size : {8192, 16384, 40000})
+    check<bf16>(gpu::pick_softmax({nullptr, nullptr, 2, size, 1, DType::bf16, false}), {2, size},
+                false, 0, 24);
+}
+
 TEST(SoftmaxRows, EqualBitsRunToRun) {
   const auto x = test::random_values<bf16>(3 * 5000, 18);
   for (const gpu::SoftmaxRung& rung : gpu::softmax_rungs) {
