@@ -3,8 +3,8 @@
 // fills the machine: 4 passes for 32-bit keys and one for every factor of 256 in the number of
 // lines.
 //
-// Top-k sorts everything and writes k. Bytes: 36 an element and pass. Registers 10 to 20.
-// Run on an H200 by its tests, not timed.
+// Top-k sorts everything and writes k (06_select.cu is for small k). Bytes: 36 an element and pass.
+// Registers 10 to 20. Run on an H200 by its tests, not timed.
 #include <bit>
 
 #include "kernels/index/order.h"

@@ -53,6 +53,23 @@ Prepare sorted_lines(bool in_shared_memory) {
   };
 }
 
+// The first 16 of each line.
+Ready selected_lines(Operands& o, const Shape& s, DType dtype) {
+  const int64_t k = 16;
+  if (s[1] < 32 * k)
+    throw gpu::Error(
+        fmt::format("lines of {} are sorted; index/06_select is for {} and longer", s[1], 32 * k));
+  auto sizes = std::make_shared<std::pair<Shape, Shape>>(s, Shape{s[1], 1});
+  cpu::SortArgs args;
+  args.x = o.random(s[0] * s[1], dtype);
+  args.dtype = dtype, args.rank = 2, args.axis = 1, args.k = k, args.descending = true;
+  args.shape = sizes->first.data(), args.strides = sizes->second.data();
+  args.values = o.empty(s[0] * k, dtype);
+  args.indices = static_cast<int64_t*>(o.empty(s[0] * k, DType::i64));
+  return {0, bytes_of(s[0] * (s[1] + k), dtype) + bytes_of(s[0] * k, DType::i64),
+          [args, sizes] { gpu::sort(args); }};
+}
+
 std::vector<Subject> index_subjects() {
   const Shape rows{256, 512, 64}, lines{8, 1024}, long_lines{1, 4096};
   auto moved = [](const Shape& s, DType dtype) {  // the list's rows twice, its indices once
@@ -79,6 +96,8 @@ std::vector<Subject> index_subjects() {
               sorted_lines(true)),
       made_by("index/05_radix_sort", "all lines at once, 8 bits a pass", "linesxn", long_lines,
               f32_f64, sorted_lines(false)),
+      made_by("index/06_select", "the first 16 of each line, by a bound", "linesxn", lines,
+              {DType::f32, DType::bf16, DType::f16, DType::f64}, selected_lines),
   };
 }
 

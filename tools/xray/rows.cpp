@@ -111,7 +111,7 @@ CrossEntropyInPlaceArgs loss_args(Operands& o, int64_t rows, int64_t columns, DT
   return args;
 }
 
-// Sums along the rows; the sizes live beside the arguments that point at them.
+// Sums along an axis; the sizes live beside the arguments that point at them.
 struct RowSum {
   std::shared_ptr<Shape> shape, strides;
   cpu::ReduceArgs args;
@@ -165,6 +165,26 @@ std::vector<Subject> row_subjects() {
         },
         [takes = rung.takes](const RowSum& s) { return takes(cpu::ReduceKind::sum, s.args); },
         [run = rung.run](const RowSum& s) { run(cpu::ReduceKind::sum, s.args); }));
+  }
+  for (const bool along_rows : {true, false}) {
+    const int axis = along_rows ? 1 : 0;
+    const char* which = along_rows ? "rows" : "columns";
+    subjects.push_back(rows_subject<RowSum>(
+        fmt::format("reduce/argmax/{}", which), "where the largest element is", small, 1,
+        [along_rows](Operands& o, int64_t rows, int64_t columns, DType dtype) {
+          RowSum lines = sum_args(o, rows, columns, dtype, along_rows);
+          lines.args.out = o.empty(along_rows ? rows : columns, DType::i64);
+          return lines;
+        },
+        nullptr, [axis](const RowSum& s) { gpu::arg_extreme(true, axis, s.args); }));
+    subjects.push_back(rows_subject<RowSum>(
+        fmt::format("reduce/cumulative_sum/{}", which), "running sums", small, 2,
+        [along_rows](Operands& o, int64_t rows, int64_t columns, DType dtype) {
+          RowSum lines = sum_args(o, rows, columns, dtype, along_rows);
+          lines.args.out = o.empty(rows * columns, dtype);
+          return lines;
+        },
+        nullptr, [axis](const RowSum& s) { gpu::cumulative_sum(axis, false, s.args); }));
   }
   return subjects;
 }
