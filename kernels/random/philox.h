@@ -20,15 +20,33 @@ struct Philox {
     uint32_t k0 = key[0], k1 = key[1];
     auto [c0, c1, c2, c3] = counter;
     for (int round = 0; round < 10; ++round) {
-      uint64_t p0 = uint64_t{0xd2511f53u} * c0, p1 = uint64_t{0xcd9e8d57u} * c2;
-      c0 = static_cast<uint32_t>(p1 >> 32) ^ c1 ^ k0;
-      c1 = static_cast<uint32_t>(p1);
-      c2 = static_cast<uint32_t>(p0 >> 32) ^ c3 ^ k1;
-      c3 = static_cast<uint32_t>(p0);
+      auto [low0, high0] = product(0xd2511f53u, c0);
+      auto [low1, high1] = product(0xcd9e8d57u, c2);
+      c0 = high1 ^ c1 ^ k0;
+      c1 = low1;
+      c2 = high0 ^ c3 ^ k1;
+      c3 = low0;
       k0 += 0x9e3779b9u;  // the golden ratio
       k1 += 0xbb67ae85u;  // sqrt(3) - 1
     }
     return {c0, c1, c2, c3};
+  }
+  struct Product {
+    uint32_t low, high;
+  };
+  // All 64 bits. By name on a GPU: from a product of two uint64_t the compiler makes this
+  // instruction and an addition of the zeros in their upper halves.
+  STRATA_HOST_DEVICE static Product product(uint32_t a, uint32_t b) {
+#ifdef __CUDA_ARCH__
+    Product p;
+    asm("{.reg .b64 p; mul.wide.u32 p, %2, %3; mov.b64 {%0, %1}, p;}"
+        : "=r"(p.low), "=r"(p.high)
+        : "r"(a), "r"(b));
+    return p;
+#else
+    const uint64_t p = uint64_t{a} * b;
+    return {static_cast<uint32_t>(p), static_cast<uint32_t>(p >> 32)};
+#endif
   }
   // Block i of the stream.
   STRATA_HOST_DEVICE std::array<uint32_t, 4> block(uint64_t i) const {

@@ -1,14 +1,15 @@
-// Random numbers on the GPU: one thread makes one Philox block of four words and turns it into four
-// elements, or two of the types that take two words. A counter-based generator needs no state and
-// no order, so the bits are the CPU's for any grid; products and sums are not contracted (CMake),
-// so normals agree too.
+// Random numbers on the GPU: one thread makes two Philox blocks of four words or more, and turns
+// each into four elements, or two of the types that take two words. A counter-based generator needs
+// no state and no order, so the bits are the CPU's for any grid; products and sums are not
+// contracted (CMake), so normals agree too.
 //
-// Operations: some 60 integer ones a block, and for normals 40 of f32 a pair. Bytes: the result,
-// once: a store of 16 bytes a thread for f32. permutation() is a chain of swaps, which one thread
-// does: exact, and slow, since each waits for device memory. Registers: see README.md. Run on an
-// H200 by its tests, not timed.
+// Operations: some 40 integer ones a block and 20 of keys a thread, and for normals 40 of f32 a
+// pair: more than memory takes to store the result. Bytes: the result, once, by 16 a store.
+// permutation() is a chain of swaps, which one thread does: exact, and slow, since each waits for
+// device memory. Registers: see README.md. Run on an H200 by its tests, not timed.
 #include "kernels/random/random.h"
 
+#include "kernels/gpu/convert.h"
 #include "kernels/gpu/gpu.h"
 #include "kernels/gpu/scratch.h"
 #include "kernels/random/philox.h"
@@ -65,16 +66,50 @@ DEVICE void load(const T* x, int64_t first, int64_t count, T (&values)[N]) {
   }
 }
 
-// `make(words, values)` turns a block's words into N elements.
+// What a thread makes where a Philox block gives N elements of T: `pieces` runs of `joined` blocks
+// each, a run the 16 bytes of a store, at most 4 blocks. At least two blocks, which share the
+// rounds' keys and overlap; the runs of a warp lie side by side.
+template <class T, int N>
+struct Share {
+  static constexpr int joined = N >= vector_width<T>      ? 1
+                                : N * 4 < vector_width<T> ? 4
+                                                          : vector_width<T> / N;
+  static constexpr int pieces = joined == 1 ? 2 : 1, run = joined * N, elements = pieces * run;
+
+  // The run's first element.
+  DEVICE static int64_t first(int piece) {
+    return ((int64_t{blockIdx.x} * pieces + piece) * threads + threadIdx.x) * run;
+  }
+};
+
+// `make(words)` turns a block's words into N elements.
 template <int N, class T, class Make>
-DEVICE void for_my_block(T* out, int64_t count, uint64_t seed, uint64_t offset, Make&& make) {
-  const int64_t block = int64_t{blockIdx.x} * threads + threadIdx.x;
-  if (block * N >= count) return;
-  const auto words = Philox(seed).block(offset + static_cast<uint64_t>(block));
-  T values[N];
-  make(words.data(), values);
-  store(out, block * N, count, values);
+DEVICE void for_my_blocks(T* out, int64_t count, uint64_t seed, uint64_t offset, Make&& make) {
+  using Mine = Share<T, N>;
+#pragma unroll
+  for (int piece = 0; piece < Mine::pieces; ++piece) {
+    const int64_t first = Mine::first(piece);
+    if (first >= count) return;
+    T values[Mine::run];
+#pragma unroll
+    for (int b = 0; b < Mine::joined; ++b) {
+      const auto words = Philox(seed).block(offset + static_cast<uint64_t>(first / N + b));
+      const Vec<T, N> made = make(words.data());
+#pragma unroll
+      for (int i = 0; i < N; ++i) values[b * N + i] = made[i];
+    }
+    store(out, first, count, values);
+  }
 }
+
+// word < threshold, of 32 bits but for a threshold of 2^32.
+struct Below {
+  bool any;
+  uint32_t last;
+  DEVICE explicit Below(uint64_t threshold)
+      : any(threshold > 0), last(static_cast<uint32_t>(threshold - 1)) {}
+  DEVICE bool operator()(uint32_t word) const { return any && word <= last; }
+};
 
 template <class T>
 __global__ __launch_bounds__(threads) void uniform_kernel(T* out, int64_t count, uint64_t seed,
@@ -82,13 +117,15 @@ __global__ __launch_bounds__(threads) void uniform_kernel(T* out, int64_t count,
                                                           Compute<T> width, Compute<T> last) {
   using C = Compute<T>;
   constexpr int each = static_cast<int>(cpu::words_of(dtype_of<T>()));
-  for_my_block<4 / each>(out, count, seed, offset, [&](const uint32_t* words, auto& values) {
+  constexpr int N = 4 / each;
+  for_my_blocks<N>(out, count, seed, offset, [&](const uint32_t* words) {
+    C values[N];
 #pragma unroll
-    for (int i = 0; i < 4 / each; ++i) {
-      C value = start + unit(words + i * each, C{}) * width;
-      if constexpr (!std::is_same_v<T, C>) value = widen(narrow<T>(value));
-      values[i] = narrow<T>(value > last ? last : value);
-    }
+    for (int i = 0; i < N; ++i) values[i] = start + unit(words + i * each, C{}) * width;
+    if constexpr (!std::is_same_v<T, C>) expand(contract<T>(values), values);
+#pragma unroll
+    for (C& value : values) value = value > last ? last : value;
+    return contract<T>(values);
   });
 }
 
@@ -98,13 +135,16 @@ __global__ __launch_bounds__(threads) void normal_kernel(T* out, int64_t count, 
                                                          Compute<T> spread) {
   using C = Compute<T>;
   constexpr int each = static_cast<int>(cpu::words_of(dtype_of<T>()));
-  for_my_block<4 / each>(out, count, seed, offset, [&](const uint32_t* words, auto& values) {
+  constexpr int N = 4 / each;
+  for_my_blocks<N>(out, count, seed, offset, [&](const uint32_t* words) {
+    C values[N];
 #pragma unroll
-    for (int i = 0; i < 4 / each; i += 2) {
+    for (int i = 0; i < N; i += 2) {
       const Normals<C> pair = box_muller(words + i * each, C{});
-      values[i] = narrow<T>(centre + spread * pair.first);
-      values[i + 1] = narrow<T>(centre + spread * pair.second);
+      values[i] = centre + spread * pair.first;
+      values[i + 1] = centre + spread * pair.second;
     }
+    return contract<T>(values);
   });
 }
 
@@ -112,20 +152,25 @@ template <class T>
 __global__ __launch_bounds__(threads) void integers_kernel(T* out, int64_t count, uint64_t seed,
                                                            uint64_t offset, int64_t low,
                                                            uint64_t range) {
-  for_my_block<2>(out, count, seed, offset, [&](const uint32_t* words, auto& values) {
+  for_my_blocks<2>(out, count, seed, offset, [&](const uint32_t* words) {
+    Vec<T, 2> values;
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const uint64_t value = static_cast<uint64_t>(low) + scaled(join(words + 2 * i), range);
       values[i] = static_cast<T>(static_cast<int64_t>(value));
     }
+    return values;
   });
 }
 
 __global__ __launch_bounds__(threads) void bernoulli_kernel(bool* out, int64_t count, uint64_t seed,
                                                             uint64_t offset, uint64_t threshold) {
-  for_my_block<4>(out, count, seed, offset, [&](const uint32_t* words, auto& values) {
+  const Below below(threshold);
+  for_my_blocks<4>(out, count, seed, offset, [&](const uint32_t* words) {
+    Vec<bool, 4> values;
 #pragma unroll
-    for (int i = 0; i < 4; ++i) values[i] = words[i] < threshold;
+    for (int i = 0; i < 4; ++i) values[i] = below(words[i]);
+    return values;
   });
 }
 
@@ -135,19 +180,35 @@ __global__ __launch_bounds__(threads) void dropout_kernel(const T* x, T* out, bo
                                                           int64_t count, uint64_t seed,
                                                           uint64_t offset, uint64_t threshold,
                                                           Compute<T> scale) {
-  const int64_t block = int64_t{blockIdx.x} * threads + threadIdx.x, first = 4 * block;
-  if (first >= count) return;
-  const auto words = Philox(seed).block(offset + static_cast<uint64_t>(block));
-  bool kept[4];
-  T values[4];
-  load(x, first, count, values);
+  using Mine = Share<T, 4>;
+  const Below below(threshold);
 #pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    kept[i] = words[i] < threshold;
-    values[i] = kept[i] ? narrow<T>(scale * widen(values[i])) : T(0);
+  for (int piece = 0; piece < Mine::pieces; ++piece) {
+    const int64_t first = Mine::first(piece);
+    if (first >= count) return;
+    bool kept[Mine::run];
+    T values[Mine::run];
+    load(x, first, count, values);
+#pragma unroll
+    for (int b = 0; b < Mine::joined; ++b) {
+      const auto words = Philox(seed).block(offset + static_cast<uint64_t>(first / 4 + b));
+#pragma unroll
+      for (int i = 0; i < 4; i += 2) {
+        Compute<T> pair[2];
+#pragma unroll
+        for (int j = 0; j < 2; ++j) {
+          const int at = 4 * b + i + j;
+          kept[at] = below(words[i + j]);
+          pair[j] = kept[at] ? scale * widen(values[at]) : Compute<T>(0);
+        }
+        const Vec<T, 2> rounded = contract<T>(pair);
+        values[4 * b + i] = rounded[0];
+        values[4 * b + i + 1] = rounded[1];
+      }
+    }
+    store(out, first, count, values);
+    if (keep) store(keep, first, count, kept);
   }
-  store(out, first, count, values);
-  if (keep) store(keep, first, count, kept);
 }
 
 // targets[i]: what place i is swapped with.
@@ -203,6 +264,12 @@ LaunchConfig grid_for(int64_t count, int64_t each) {
   return {.grid = divide_up((count + each - 1) / each, threads), .block = threads};
 }
 
+// Elements a thread of uniform_kernel and normal_kernel makes.
+template <class T>
+constexpr int64_t elements_of() {
+  return Share<T, 4 / static_cast<int>(cpu::words_of(dtype_of<T>()))>::elements;
+}
+
 // The largest value of T below `high`.
 template <class T>
 Compute<T> largest_below(double high) {
@@ -214,7 +281,7 @@ Compute<T> largest_below(double high) {
 void uniform(const RandomArgs& args, double low, double high) {
   visit_float(args.dtype, [&]<class T>(Type<T>) {
     using C = Compute<T>;
-    launch<random::uniform_kernel<T>>(random::grid_for(args.count, 4 / cpu::words_of(args.dtype)),
+    launch<random::uniform_kernel<T>>(random::grid_for(args.count, random::elements_of<T>()),
                                       static_cast<T*>(args.out), args.count, args.seed, args.offset,
                                       static_cast<C>(low), static_cast<C>(high - low),
                                       random::largest_below<T>(high));
@@ -224,7 +291,7 @@ void uniform(const RandomArgs& args, double low, double high) {
 void normal(const RandomArgs& args, double mean, double deviation) {
   visit_float(args.dtype, [&]<class T>(Type<T>) {
     using C = Compute<T>;
-    launch<random::normal_kernel<T>>(random::grid_for(args.count, 4 / cpu::words_of(args.dtype)),
+    launch<random::normal_kernel<T>>(random::grid_for(args.count, random::elements_of<T>()),
                                      static_cast<T*>(args.out), args.count, args.seed, args.offset,
                                      static_cast<C>(mean), static_cast<C>(deviation));
   });
@@ -233,23 +300,24 @@ void normal(const RandomArgs& args, double mean, double deviation) {
 void integers(const RandomArgs& args, int64_t low, uint64_t range) {
   visit(args.dtype, [&]<class T>(Type<T>) {
     if constexpr (std::is_integral_v<T>)
-      launch<random::integers_kernel<T>>(random::grid_for(args.count, 2), static_cast<T*>(args.out),
-                                         args.count, args.seed, args.offset, low, range);
+      launch<random::integers_kernel<T>>(
+          random::grid_for(args.count, random::Share<T, 2>::elements), static_cast<T*>(args.out),
+          args.count, args.seed, args.offset, low, range);
   });
 }
 
 void bernoulli(const RandomArgs& args, double p) {
-  launch<random::bernoulli_kernel>(random::grid_for(args.count, 4), static_cast<bool*>(args.out),
-                                   args.count, args.seed, args.offset,
+  launch<random::bernoulli_kernel>(random::grid_for(args.count, random::Share<bool, 4>::elements),
+                                   static_cast<bool*>(args.out), args.count, args.seed, args.offset,
                                    static_cast<uint64_t>(p * 0x1p32));
 }
 
 void dropout(const RandomArgs& args, const void* x, double probability, double scale, bool* keep) {
   visit_float(args.dtype, [&]<class T>(Type<T>) {
-    launch<random::dropout_kernel<T>>(random::grid_for(args.count, 4), static_cast<const T*>(x),
-                                      static_cast<T*>(args.out), keep, args.count, args.seed,
-                                      args.offset, static_cast<uint64_t>(probability * 0x1p32),
-                                      static_cast<Compute<T>>(scale));
+    launch<random::dropout_kernel<T>>(
+        random::grid_for(args.count, random::Share<T, 4>::elements), static_cast<const T*>(x),
+        static_cast<T*>(args.out), keep, args.count, args.seed, args.offset,
+        static_cast<uint64_t>(probability * 0x1p32), static_cast<Compute<T>>(scale));
   });
 }
 

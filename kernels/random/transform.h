@@ -48,13 +48,17 @@ struct Normals {
 // angle's word gives a quarter turn (top two bits) and a remainder of -1/8 to 1/8 turn.
 STRATA_INLINE Normals<float> box_muller(const uint32_t* word, float) {
   float u = static_cast<float>(word[0]) * 0x1p-32f + 0x1p-33f;  // (0, 1]
-  float radius = std::sqrt(-2.0f * math::log(u));
+  float radius = std::sqrt(-2.0f * math::detail::log_of(math::detail::split(u)));
   float r =
       static_cast<float>(static_cast<int32_t>(word[1] << 2)) * 3.6572951981e-10f;  // pi / 2^33
   float sine = math::detail::sin_near_zero(r), cosine = math::detail::cos_near_zero(r);
-  uint32_t quarter = word[1] >> 30;
-  float x = quarter & 1u ? sine : cosine, y = quarter & 1u ? cosine : sine;
-  return {radius * (quarter == 1 || quarter == 2 ? -x : x), radius * (quarter >= 2 ? -y : y)};
+  // Quarters 1 and 3 exchange the two; the cosine is negative in 1 and 2, the sine in 2 and 3.
+  bool exchanged = word[1] & 0x40000000u;
+  uint32_t x = std::bit_cast<uint32_t>(exchanged ? sine : cosine);
+  uint32_t y = std::bit_cast<uint32_t>(exchanged ? cosine : sine);
+  x ^= (word[1] ^ word[1] << 1) & 0x80000000u;
+  y ^= word[1] & 0x80000000u;
+  return {radius * std::bit_cast<float>(x), radius * std::bit_cast<float>(y)};
 }
 
 // log u by 2 artanh(s), s = (m - 1) / (m + 1), u = m 2^e with m in [sqrt(1/2), sqrt(2)).

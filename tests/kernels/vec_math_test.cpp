@@ -69,6 +69,35 @@ TEST(VecMath, SinAndCosAreWithinTwoUlp) {
             2);
 }
 
+// Relative to the result: 1 is the bound that vec_math.h states.
+TEST(VecMath, NormalCumulativeKeepsItsBoundInTheTail) {
+  double worst = 0, below = 0;
+  for (uint64_t u = 0; u <= 0xffffffffull; u += stride) {
+    const float x = std::bit_cast<float>(static_cast<uint32_t>(u));
+    if (std::isnan(x)) continue;
+    const double got = math::normal_cumulative(x);
+    const double want = 0.5 * std::erfc(-static_cast<double>(x) * std::sqrt(0.5));
+    const double error = std::abs(got - want);
+    if (x < -5.5f)
+      below = std::max(below, error);
+    else
+      worst = std::max(worst, error / want / ((6 + 2 * std::min(double(x) * x, 31.0)) * 0x1p-24));
+  }
+  EXPECT_LT(worst, 1);
+  EXPECT_LT(below, 1e-12);
+  EXPECT_EQ(math::normal_cumulative(0.0f), 0.5f);
+  EXPECT_EQ(math::normal_cumulative(math::infinity), 1.0f);
+  EXPECT_EQ(math::normal_cumulative(-math::infinity), 0.0f);
+  EXPECT_EQ(math::normal_cumulative(40.0f), 1.0f);
+  EXPECT_TRUE(std::isnan(math::normal_cumulative(math::nan)));
+}
+TEST(VecMath, Exp2NearlyIsNearly) {
+  for (float x = -126; x < 128; x += 0.00317f) {
+    const double want = std::exp2(static_cast<double>(x));
+    EXPECT_LE(std::abs(math::exp2_nearly(x) - want) / want, (2 + std::abs(x)) * 0x1p-23) << x;
+  }
+}
+
 TEST(VecMath, NanGivesNan) {
   for (float nan : {math::nan, -math::nan, std::bit_cast<float>(0x7f800001u)}) {
     EXPECT_TRUE(std::isnan(math::exp(nan)));
