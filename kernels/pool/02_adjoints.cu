@@ -5,7 +5,7 @@
 //
 // A pixel is covered by about (window / stride)^2 outputs. Bytes: values, switches and image once.
 // Switches of 8 bytes may point anywhere in the plane (max_unpool2d): then a thread owns a channel
-// of an image and walks its outputs, which is slow where N C is small. Registers 22 to 40. Run on
+// of an image and walks its outputs, which is slow where N C is small. Registers 24 to 40. Run on
 // an H200 by its tests, not timed.
 #include "kernels/pool/device.h"
 
@@ -19,13 +19,16 @@ __global__ __launch_bounds__(threads) void mean_adjoint_kernel(Geometry k, Items
   if (index >= items.count) return;
   const auto [n, h, w, c] = items(index);
   T total[V] = {}, value[V];
-  const int p1 = k.rows.last(h), q0 = k.columns.first(w), q1 = k.columns.last(w);
-  for (int p = k.rows.first(h); p <= p1; ++p) {
+  const int p0 = k.rows.first(h), p1 = k.rows.last(h);
+  const int q0 = k.columns.first(w), q1 = k.columns.last(w);
+  const T* line = values + k.pooled(n, p0, q0, c);
+  for (int p = p0; p <= p1; ++p, line += k.columns.out * k.C) {
     const int rows = k.rows.divisor(p);
+    const T* from = line;
 #pragma unroll 1
-    for (int q = q0; q <= q1; ++q) {
+    for (int q = q0; q <= q1; ++q, from += k.C) {
       const T scale = T(1) / static_cast<T>(int64_t{rows} * k.columns.divisor(q));
-      load(value, values + k.pooled(n, p, q, c));
+      load(value, from);
 #pragma unroll
       for (int i = 0; i < V; ++i) total[i] += scale * value[i];
     }
@@ -41,12 +44,15 @@ __global__ __launch_bounds__(threads) void scatter_kernel(Geometry k, Items item
   const auto [n, h, w, c] = items(index);
   T total[V] = {}, value[V];
   uint8_t where[V];
-  const int p1 = k.rows.last(h), q0 = k.columns.first(w), q1 = k.columns.last(w);
-  for (int p = k.rows.first(h); p <= p1; ++p) {
+  const int p0 = k.rows.first(h), p1 = k.rows.last(h);
+  const int q0 = k.columns.first(w), q1 = k.columns.last(w);
+  int64_t line = k.pooled(n, p0, q0, c);
+  for (int p = p0; p <= p1; ++p, line += k.columns.out * k.C) {
+    const int row = (h - k.rows.begin(p)) * k.columns.largest;
+    int64_t from = line;
 #pragma unroll 1
-    for (int q = q0; q <= q1; ++q) {
-      const int64_t from = k.pooled(n, p, q, c);
-      const int place = (h - k.rows.begin(p)) * k.columns.largest + (w - k.columns.begin(q));
+    for (int q = q0; q <= q1; ++q, from += k.C) {
+      const int place = row + (w - k.columns.begin(q));
       load(where, switches + from);
       load(value, values + from);
 #pragma unroll

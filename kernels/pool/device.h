@@ -2,6 +2,8 @@
 // a time. A thread takes V neighbouring channels of one pixel, so a warp reads whole sectors.
 #pragma once
 
+#include <algorithm>
+
 #include "kernels/gpu/divisor.h"
 #include "kernels/gpu/gpu.h"
 #include "kernels/pool/pool.h"
@@ -13,6 +15,7 @@ namespace strata::gpu::pool {
 struct Axis {
   int in, out, window, stride, before, largest;
   bool count_padding;
+  Divisor by_stride;
   double per_in, per_out;  // 1 / in, 1 / out
 
   explicit Axis(const cpu::PoolAxis& axis)
@@ -23,6 +26,7 @@ struct Axis {
         before(static_cast<int>(axis.before)),
         largest(static_cast<int>(axis.largest)),
         count_padding(axis.count_padding),
+        by_stride(static_cast<uint32_t>(std::max<int64_t>(axis.stride, 1))),
         per_in(1.0 / in),
         per_out(1.0 / out) {}
 
@@ -48,11 +52,11 @@ struct Axis {
     if (window == 0) return divide(int64_t{h} * out, in, per_in);
     const int shifted =
         h + before - window;  // the last input before the first window that covers h
-    return shifted < 0 ? 0 : shifted / stride + 1;
+    return shifted < 0 ? 0 : static_cast<int>(by_stride.divide(static_cast<uint32_t>(shifted))) + 1;
   }
   DEVICE int last(int h) const {
     if (window == 0) return divide((int64_t{h} + 1) * out - 1, in, per_in);
-    return min((h + before) / stride, out - 1);
+    return min(static_cast<int>(by_stride.divide(static_cast<uint32_t>(h + before))), out - 1);
   }
   DEVICE int divisor(int i) const { return count_padding ? window : end(i) - begin(i); }
 };
