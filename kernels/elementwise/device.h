@@ -9,6 +9,7 @@
 
 #include "kernels/elementwise/chain.h"
 #include "kernels/elementwise/functions.h"
+#include "kernels/gpu/convert.h"
 #include "kernels/gpu/gpu.h"
 
 namespace strata::gpu::elementwise {
@@ -62,8 +63,15 @@ DEVICE void read_as(C (&values)[V], const void* data, int64_t offset) {
 #pragma unroll
     for (int i = 0; i < V; i += width) {
       const Vec<T, width> part = load_vector<width>(from + i);
+      if constexpr (std::is_same_v<C, Compute<T>>) {
+        C wide[width];
+        expand(part, wide);
 #pragma unroll
-      for (int j = 0; j < width; ++j) values[i + j] = convert<C>(part[j]);
+        for (int j = 0; j < width; ++j) values[i + j] = wide[j];
+      } else {
+#pragma unroll
+        for (int j = 0; j < width; ++j) values[i + j] = convert<C>(part[j]);
+      }
     }
   }
 }
@@ -77,8 +85,15 @@ DEVICE void write_as(const C (&values)[V], void* data, int64_t offset) {
 #pragma unroll
     for (int i = 0; i < V; i += width) {
       Vec<T, width> part;
+      if constexpr (std::is_same_v<C, Compute<T>>) {
+        C wide[width];
 #pragma unroll
-      for (int j = 0; j < width; ++j) part[j] = convert<T>(values[i + j]);
+        for (int j = 0; j < width; ++j) wide[j] = values[i + j];
+        part = contract<T>(wide);
+      } else {
+#pragma unroll
+        for (int j = 0; j < width; ++j) part[j] = convert<T>(values[i + j]);
+      }
       store_vector(to + i, part);
     }
   }

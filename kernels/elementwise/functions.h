@@ -166,15 +166,15 @@ STRATA_FUNCTION(HardSigmoid, Minimum{}(Relu{}(x + T(3)), T(6)) * T(1.0 / 6))
 STRATA_FUNCTION(HardSwish, x* HardSigmoid{}(x))
 #undef STRATA_FUNCTION
 
-inline constexpr double sqrt_half = 0.70710678118654752440;         // sqrt(1 / 2)
 inline constexpr double inverse_sqrt_2pi = 0.39894228040143267794;  // 1 / sqrt(2 pi)
+inline constexpr double log2_e = 1.44269504088896340736;
 inline constexpr double sqrt_2_over_pi = 0.79788456080286535588;
 inline constexpr double gelu_cubic = 0.044715;  // Hendrycks and Gimpel 2016
 
 struct Gelu {
   template <class T>
   STRATA_HOST_DEVICE T operator()(T x) const {
-    return x * (T(0.5) * (T(1) + math::erf(x * T(sqrt_half))));
+    return x * math::normal_cumulative(x);
   }
 };
 // 0.5 x (1 + tanh(u)) with u = sqrt(2 / pi) (x + 0.044715 x^3), as x sigmoid(2 u).
@@ -256,8 +256,8 @@ struct SiluGradient {
 struct GeluGradient {
   template <class T>
   STRATA_HOST_DEVICE T operator()(T x, T g) const {
-    T cumulative = T(0.5) * (T(1) + math::erf(x * T(sqrt_half)));
-    return g * (cumulative + x * T(inverse_sqrt_2pi) * math::exp(T(-0.5) * x * x));
+    T density = T(inverse_sqrt_2pi) * math::exp2_nearly(T(-0.5 * log2_e) * x * x);
+    return g * (math::normal_cumulative(x) + x * density);
   }
 };
 struct GeluTanhGradient {

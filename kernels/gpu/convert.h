@@ -30,7 +30,7 @@ DEVICE void expand(const Vec<T, N>& elements, Compute<T> (&values)[N]) {
 template <class T, int N>
 DEVICE Vec<T, N> contract(const Compute<T> (&values)[N]) {
   Vec<T, N> elements;
-  if constexpr (sizeof(T) == 2 && N % 2 == 0) {
+  if constexpr (!std::is_same_v<T, Compute<T>> && N % 2 == 0) {
     uint32_t pairs[N / 2];
 #pragma unroll
     for (int i = 0; i < N / 2; ++i) pairs[i] = pack<T>(values[2 * i], values[2 * i + 1]);

@@ -351,5 +351,28 @@ TEST(Elementwise, ChainOnTheCpuIsItsStepsInTurn) {
   for (size_t i = 0; i < 700; ++i) ASSERT_NEAR(out[i], y[i] - std::tanh(x[i]), 1e-15);
 }
 
+// The tail of the normal distribution has its own digits: 1 + erf(x / sqrt(2)) would have none of
+// them at -5. On a GPU 2^x is the hardware's.
+TEST(Elementwise, GeluKeepsItsTail) {
+  std::vector<float> x;
+  for (float value = -5.5f; value < 5.5f; value += 0.0137f) x.push_back(value);
+  test::DeviceBuffer<float> dx(x), dy(x.size());
+  cpu::ElementwiseArgs args{};
+  args.rank = 1;
+  args.operands = 2;
+  args.sizes[0] = static_cast<int64_t>(x.size());
+  args.strides[0][0] = args.strides[1][0] = 1;
+  args.data[0] = dy.data();
+  args.data[1] = dx.data();
+  args.dtype[0] = args.dtype[1] = args.compute = DType::f32;
+  gpu::unary(Unary::gelu, args);
+  const std::vector<float> y = dy.host();
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double exact = x[i] * 0.5 * std::erfc(-x[i] * std::sqrt(0.5));
+    ASSERT_LE(std::abs(y[i] - exact), (12 + 2.0 * x[i] * x[i]) * 0x1p-24 * std::abs(exact) + 1e-30)
+        << x[i];
+  }
+}
+
 }  // namespace
 }  // namespace strata
