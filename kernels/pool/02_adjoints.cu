@@ -3,14 +3,33 @@
 // Here one thread owns a pixel of the image (and V channels) and asks the outputs that cover it, in
 // order: no two write to one place, and the sum has the CPU's order.
 //
-// A pixel is covered by about (window / stride)^2 outputs. Bytes: values, switches and image once.
-// Switches of 8 bytes may point anywhere in the plane (max_unpool2d): then a thread owns a channel
-// of an image and walks its outputs, which is slow where N C is small. Registers 24 to 40. Run on
-// an H200 by its tests, not timed.
+// A pixel is covered by about (window / stride)^2 outputs; a thread asks for four before it adds
+// the first, so that they are waited for once. Bytes: values, switches and image once. Switches of
+// 8 bytes may point anywhere in the plane (max_unpool2d): then a thread owns a channel of an image
+// and walks its outputs, which is slow where N C is small. Registers 24 to 64. Run on an H200 by
+// its tests, not timed.
 #include "kernels/pool/device.h"
 
 namespace strata::gpu {
 namespace pool {
+
+// The outputs that cover a pixel, in order.
+struct Covering {
+  int p, p1, q, q0, q1;
+  DEVICE Covering(const Geometry& k, int h, int w)
+      : p(k.rows.first(h)),
+        p1(k.rows.last(h)),
+        q(k.columns.first(w)),
+        q0(q),
+        q1(k.columns.last(w)) {}
+  DEVICE bool more() const { return p <= p1 && q <= q1; }
+  DEVICE void next() {
+    if (++q <= q1) return;
+    q = q0;
+    ++p;
+  }
+};
+constexpr int in_flight = 4;  // outputs that a thread asks for before it adds the first
 
 template <class T, int V>
 __global__ __launch_bounds__(threads) void mean_adjoint_kernel(Geometry k, Items items,
@@ -18,23 +37,32 @@ __global__ __launch_bounds__(threads) void mean_adjoint_kernel(Geometry k, Items
   const uint32_t index = blockIdx.x * threads + threadIdx.x;
   if (index >= items.count) return;
   const auto [n, h, w, c] = items(index);
-  T total[V] = {}, value[V];
-  const int p0 = k.rows.first(h), p1 = k.rows.last(h);
-  const int q0 = k.columns.first(w), q1 = k.columns.last(w);
-  const T* line = values + k.pooled(n, p0, q0, c);
-  for (int p = p0; p <= p1; ++p, line += k.columns.out * k.C) {
-    const int rows = k.rows.divisor(p);
-    const T* from = line;
-#pragma unroll 1
-    for (int q = q0; q <= q1; ++q, from += k.C) {
-      const T scale = T(1) / static_cast<T>(int64_t{rows} * k.columns.divisor(q));
-      load(value, from);
+  T total[V] = {};
+  const T* line = values + k.pooled(n, 0, 0, c);
+  for (Covering at(k, h, w); at.more();) {
+    T value[in_flight][V], scale[in_flight];
 #pragma unroll
-      for (int i = 0; i < V; ++i) total[i] += scale * value[i];
+    for (int u = 0; u < in_flight; ++u) {
+      scale[u] = 0;
+      if (!at.more()) continue;
+      load(value[u], line + int64_t{at.p * k.columns.out + at.q} * k.C);
+      scale[u] = T(1) / static_cast<T>(int64_t{k.rows.divisor(at.p)} * k.columns.divisor(at.q));
+      at.next();
+    }
+#pragma unroll
+    for (int u = 0; u < in_flight; ++u) {
+      if (scale[u] == 0) continue;
+#pragma unroll
+      for (int i = 0; i < V; ++i) total[i] += scale[u] * value[u][i];
     }
   }
   store(total, image + k.in_image(n, h, w, c));
 }
+
+// The switches of V channels, in one word.
+template <int V>
+using SwitchWord =
+    std::conditional_t<V == 4, uint32_t, std::conditional_t<V == 2, uint16_t, uint8_t>>;
 
 template <class T, int V>
 __global__ __launch_bounds__(threads) void scatter_kernel(Geometry k, Items items, const T* values,
@@ -42,21 +70,28 @@ __global__ __launch_bounds__(threads) void scatter_kernel(Geometry k, Items item
   const uint32_t index = blockIdx.x * threads + threadIdx.x;
   if (index >= items.count) return;
   const auto [n, h, w, c] = items(index);
-  T total[V] = {}, value[V];
-  uint8_t where[V];
-  const int p0 = k.rows.first(h), p1 = k.rows.last(h);
-  const int q0 = k.columns.first(w), q1 = k.columns.last(w);
-  int64_t line = k.pooled(n, p0, q0, c);
-  for (int p = p0; p <= p1; ++p, line += k.columns.out * k.C) {
-    const int row = (h - k.rows.begin(p)) * k.columns.largest;
-    int64_t from = line;
-#pragma unroll 1
-    for (int q = q0; q <= q1; ++q, from += k.C) {
-      const int place = row + (w - k.columns.begin(q));
-      load(where, switches + from);
-      load(value, values + from);
+  T total[V] = {};
+  const int64_t line = k.pooled(n, 0, 0, c);
+  for (Covering at(k, h, w); at.more();) {
+    T value[in_flight][V];
+    SwitchWord<V> where[in_flight];
+    int place[in_flight];
 #pragma unroll
-      for (int i = 0; i < V; ++i) total[i] += where[i] == place ? value[i] : T(0);
+    for (int u = 0; u < in_flight; ++u) {
+      place[u] = -1;
+      if (!at.more()) continue;
+      const int64_t from = line + int64_t{at.p * k.columns.out + at.q} * k.C;
+      where[u] = *reinterpret_cast<const SwitchWord<V>*>(switches + from);
+      load(value[u], values + from);
+      place[u] = (h - k.rows.begin(at.p)) * k.columns.largest + (w - k.columns.begin(at.q));
+      at.next();
+    }
+#pragma unroll
+    for (int u = 0; u < in_flight; ++u) {
+      if (place[u] < 0) continue;
+#pragma unroll
+      for (int i = 0; i < V; ++i)
+        total[i] += static_cast<int>(where[u] >> (8 * i) & 255) == place[u] ? value[u][i] : T(0);
     }
   }
   store(total, image + k.in_image(n, h, w, c));
