@@ -2,8 +2,9 @@
 // the row at hand the deviations are taken about the mean itself (corrected two-pass algorithm).
 //
 // Device memory: 1 read and 1 write, the least, for rows of up to 2048 chunks of 16 bytes (16384
-// elements of 16 bits); scale and shift are read by every row, from L1 or L2. The gradient of this
-// rung is in 05_rows_persistent.cu.
+// elements of 16 bits); scale and shift are read by every row, from L1 or L2. Where chunks are
+// whole ptxas is told to let 512 threads stay on a multiprocessor (up to 128 registers). The
+// gradient of this rung is in 05_rows_persistent.cu.
 // H200, bf16: 2.8 to 3.5 TB/s, 0.7 to 1.3 of a copy.
 #include "kernels/norm/row_chunks.h"
 #include "kernels/norm/rung.h"
@@ -13,7 +14,8 @@ namespace strata::gpu {
 namespace {
 
 template <bool Whole, class T, class Group, int Vectors>
-__global__ void __launch_bounds__(Group::block_threads, 1)
+__global__ void __launch_bounds__(Group::block_threads,
+                                  Whole && sizeof(T) < 8 ? 512 / Group::block_threads : 1)
     row_norm_registers_kernel(RowNormArgs args) {
   using C = Compute<T>;
   constexpr int W = vector_width<T>;

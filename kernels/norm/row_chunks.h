@@ -2,6 +2,7 @@
 // header (rows.h) applied to a chunk.
 #pragma once
 
+#include "kernels/gpu/convert.h"
 #include "kernels/norm/rows.h"
 #include "kernels/reduce/block_reduce.h"
 #include "kernels/reduce/row.h"
@@ -27,22 +28,29 @@ DEVICE RowStatistics<C> statistics_about(C shift, const Sums<C, 2>& sums, C shar
           inverse_root((variance > 0 || variance != variance ? variance : C(0)) + epsilon)};
 }
 
-// Sums of d and d^2 over the elements of a chunk that lie in the row.
+// Sums of d and d^2 over the elements of a chunk that lie in the row; the chunk's first, so that
+// the chains of several chunks overlap.
 template <class T, bool Whole = false>
 DEVICE void add_deviations(const Chunk<T>& x, int at, int n, Compute<T> shift,
                            Sums<Compute<T>, 2>& sums) {
+  using C = Compute<T>;
+  C d[vector_width<T>];
+  expand(x, d);
+  Sums<C, 2> own{};
 #pragma unroll
   for (int j = 0; j < vector_width<T>; ++j) {
-    const Compute<T> d = inside(Whole ? at : at + j, n) ? to_compute(x[j]) - shift : Compute<T>(0);
-    sums.value[0] += d;
-    sums.value[1] += d * d;
+    d[j] = inside(Whole ? at : at + j, n) ? d[j] - shift : C(0);
+    own.value[0] += d[j];
+    own.value[1] += d[j] * d[j];
   }
+  sums = sums + own;
 }
 template <class T>
 DEVICE Compute<T> sum_of_chunk(const Chunk<T>& x) {
-  Compute<T> sum = 0;
+  Compute<T> values[vector_width<T>], sum = 0;
+  expand(x, values);
 #pragma unroll
-  for (int j = 0; j < vector_width<T>; ++j) sum += to_compute(x[j]);
+  for (int j = 0; j < vector_width<T>; ++j) sum += values[j];
   return sum;
 }
 
@@ -60,8 +68,9 @@ DEVICE Chunk<T> normalised(const RowNormArgs& args, const Chunk<T>& x, int at, i
   using C = Compute<T>;
   constexpr int W = vector_width<T>;
   C y[W], parameter[W];
+  expand(x, y);
 #pragma unroll
-  for (int j = 0; j < W; ++j) y[j] = (to_compute(x[j]) - of.mean) * of.inverse;
+  for (int j = 0; j < W; ++j) y[j] = (y[j] - of.mean) * of.inverse;
   if (args.scale) {
     load_beside<Whole>(static_cast<const C*>(args.scale), at, n, C(0), parameter);
 #pragma unroll
@@ -72,10 +81,7 @@ DEVICE Chunk<T> normalised(const RowNormArgs& args, const Chunk<T>& x, int at, i
 #pragma unroll
     for (int j = 0; j < W; ++j) y[j] += parameter[j];
   }
-  Chunk<T> out;
-#pragma unroll
-  for (int j = 0; j < W; ++j) out[j] = from_compute<T>(y[j]);
-  return out;
+  return contract<T>(y);
 }
 
 // Statistics of a row for the gradient.
@@ -91,11 +97,10 @@ DEVICE void gradient_terms(const RowNormGradientArgs& args, const Chunk<T>& x, c
                            Compute<T> (&d)[vector_width<T>]) {
   using C = Compute<T>;
   constexpr int W = vector_width<T>;
+  expand(dy, u);
+  expand(x, d);
 #pragma unroll
-  for (int j = 0; j < W; ++j) {
-    u[j] = to_compute(dy[j]);
-    d[j] = to_compute(x[j]) - mean;
-  }
+  for (int j = 0; j < W; ++j) d[j] -= mean;
   if (args.scale) {
     C scale[W];
     load_beside<Whole>(static_cast<const C*>(args.scale), at, n, C(0), scale);
@@ -110,11 +115,13 @@ DEVICE void add_gradient_terms(const RowNormGradientArgs& args, const Chunk<T>& 
                                Sums<Compute<T>, 2>& sums) {
   Compute<T> u[vector_width<T>], d[vector_width<T>];
   gradient_terms<T, Whole>(args, x, dy, at, n, mean, u, d);
+  Sums<Compute<T>, 2> own{};
 #pragma unroll
   for (int j = 0; j < vector_width<T>; ++j) {
-    sums.value[0] += u[j];
-    sums.value[1] += u[j] * d[j];
+    own.value[0] += u[j];
+    own.value[1] += u[j] * d[j];
   }
+  sums = sums + own;
 }
 // dx = (u - b - d c) inverse of a chunk, from the sums of its row; share = 1 / n.
 template <class T, bool Whole = false>
@@ -127,11 +134,9 @@ DEVICE Chunk<T> input_gradient(const RowNormGradientArgs& args, const Chunk<T>& 
   const C c = sums.value[1] * share * of.inverse * of.inverse;
   C u[vector_width<T>], d[vector_width<T>];
   gradient_terms<T, Whole>(args, x, dy, at, n, of.mean, u, d);
-  Chunk<T> out;
 #pragma unroll
-  for (int j = 0; j < vector_width<T>; ++j)
-    out[j] = from_compute<T>((u[j] - b - d[j] * c) * of.inverse);
-  return out;
+  for (int j = 0; j < vector_width<T>; ++j) u[j] = (u[j] - b - d[j] * c) * of.inverse;
+  return contract<T>(u);
 }
 
 }  // namespace strata::gpu
