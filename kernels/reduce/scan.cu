@@ -1,4 +1,4 @@
-// Running sums and products along an axis, in f64 or i64.
+// Running sums along an axis, in f64 or i64.
 //
 // Lines whose elements are nearest in memory: a warp a line, or a block where lines are few. A
 // thread has four 16-byte chunks at a time; their totals are scanned by shuffles within a warp, by
@@ -8,17 +8,14 @@
 // then each part as if it were a line. Where memory does not lie on 16 bytes, or elements are
 // strided, chunks are of one element.
 //
-// Device memory: cumulative_sum reads and writes once, the least; in parts it reads twice, and
-// keeps 8 bytes a part, written and read twice. product_of_others reads twice, and keeps the
-// products before each element as f64 in scratch memory (16 bytes an element moved).
+// Device memory: reads and writes once, the least; in parts it reads twice, and keeps 8 bytes a
+// part, written and read twice.
 #include "kernels/reduce/columns.h"
 #include "kernels/reduce/ops.h"
 #include "kernels/reduce/walk.h"
 
 namespace strata::gpu {
 namespace {
-
-constexpr int block_threads = 256;  // of product_of_others
 
 template <class T>
 using RunningSum = std::conditional_t<is_real<T>, double, int64_t>;
@@ -257,32 +254,6 @@ void scan_parts(const cpu::Lines& lines, const Parts& parts, V* sums) {
       parts.count, sums);
 }
 
-// before is [size][count]: element i of line l at i count + l.
-template <class T>
-__global__ void __launch_bounds__(block_threads, 1)
-    product_of_others_kernel(cpu::Lines lines, const T* x, T* out, double* before) {
-  const int64_t line = static_cast<int64_t>(blockIdx.x) * block_threads + threadIdx.x;
-  if (line >= lines.count) return;
-  const Offsets at = walk_offsets(lines.loops, lines.loop_count, line);
-  double product = 1;
-  for (int64_t i = 0; i < lines.size; ++i) {
-    before[i * lines.count + line] = product;
-    product *= static_cast<double>(to_compute(x[at.x + i * lines.stride]));
-  }
-  product = 1;
-  for (int64_t i = lines.size - 1; i >= 0; --i) {
-    out[at.out + i * lines.out_stride] =
-        from_compute<T>(static_cast<Compute<T>>(before[i * lines.count + line] * product));
-    product *= static_cast<double>(to_compute(x[at.x + i * lines.stride]));
-  }
-}
-
-cpu::Lines scan_lines(int axis, const ReduceArgs& args) {
-  int64_t out_strides[cpu::max_reduce_rank] = {};
-  for (int64_t i = args.rank - 1, step = 1; i >= 0; step *= args.shape[i--]) out_strides[i] = step;
-  return cpu::make_lines(args.rank, args.shape, args.strides, out_strides, axis);
-}
-
 // Whether lines are whole vectors in both arrays, along the columns or along the rows.
 bool columns_in_vectors(const cpu::Lines& lines, const void* x, const void* out, int W) {
   for (int i = 0; i < lines.loop_count; ++i)
@@ -302,9 +273,9 @@ template <class Group, int W, class T>
 void sum_rows_by(const cpu::Lines& lines, const T* x, SumElement<T>* out) {
   // A part is at least 4 tiles of a block; there are enough for 4 blocks a multiprocessor.
   const Parts parts = Group::groups_per_block > 1
-                          ? cut_lines(lines, lines.count, 1, lines.size, W)
+                          ? cut_lines(lines, lines.count, 1, lines.size, 32)
                           : cut_lines(lines, lines.count, int64_t{device().multiprocessors} * 4,
-                                      4 * rows_in_flight * Group::block_threads * W, W);
+                                      4 * rows_in_flight * Group::block_threads * W, 32);
   const int64_t units = lines.count * parts.count;
   const LaunchConfig config{
       .grid = line_blocks(units, Group::groups_per_block, Group::block_threads),
@@ -346,7 +317,7 @@ void sum_columns(const cpu::Lines& lines, const T* x, SumElement<T>* out) {
 }  // namespace
 
 void cumulative_sum(int axis, bool reverse, const ReduceArgs& args) {
-  cpu::Lines lines = scan_lines(axis, args);
+  cpu::Lines lines = lines_along(axis, args);
   if (lines.count == 0 || lines.size == 0) return;
   const bool columns = lines_are_columns(lines);
   visit(args.dtype, [&]<class T>(Type<T>) {
@@ -366,17 +337,6 @@ void cumulative_sum(int axis, bool reverse, const ReduceArgs& args) {
       vectors ? sum_columns<W>(walked, x, out) : sum_columns<1>(walked, x, out);
     else
       vectors ? sum_rows<W>(walked, x, out) : sum_rows<1>(walked, x, out);
-  });
-}
-
-void product_of_others(int axis, const ReduceArgs& args) {
-  const cpu::Lines lines = scan_lines(axis, args);
-  if (lines.count == 0 || lines.size == 0) return;
-  const Scratch before(sizeof(double) * static_cast<size_t>(lines.count * lines.size));
-  visit_float(args.dtype, [&]<class T>(Type<T>) {
-    launch<product_of_others_kernel<T>>(
-        {.grid = divide_up(lines.count, block_threads), .block = block_threads}, lines,
-        static_cast<const T*>(args.x), static_cast<T*>(args.out), before.as<double>());
   });
 }
 

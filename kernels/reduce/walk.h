@@ -52,6 +52,12 @@ inline void cut(Walk& walk, int64_t units, int64_t least) {
   walk.parts = walk.part > 0 ? (walk.length + walk.part - 1) / walk.part : 1;
 }
 
+// The lines of x along an axis, beside those of a row-major result in x's shape.
+inline cpu::Lines lines_along(int axis, const ReduceArgs& args) {
+  int64_t out_strides[cpu::max_reduce_rank] = {};
+  for (int64_t i = args.rank - 1, step = 1; i >= 0; step *= args.shape[i--]) out_strides[i] = step;
+  return cpu::make_lines(args.rank, args.shape, args.strides, out_strides, axis);
+}
 // How lines along an axis are cut: about `units` parts in all, none of fewer than `least` elements
 // nor of 2^30, each a multiple of `multiple`.
 struct Parts {
