@@ -10,8 +10,9 @@
 
 namespace strata::gpu {
 
+// By value: from memory, the elements come by one load.
 template <class T, int N>
-DEVICE void expand(const Vec<T, N>& elements, Compute<T> (&values)[N]) {
+DEVICE void expand(const Vec<T, N> elements, Compute<T> (&values)[N]) {
   if constexpr (std::is_same_v<T, bf16> && N % 2 == 0) {
     uint32_t pairs[N / 2];
     memcpy(pairs, &elements, sizeof pairs);
