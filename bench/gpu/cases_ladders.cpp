@@ -39,6 +39,7 @@ constexpr LadderShape shapes[] = {
     {"optim/", "148x840811", true},
     {"index/04", "65536x1024", true},
     {"index/05", "1x16777216", true},
+    {"index/06", "65536x1000", true},
     {"index/0", "65536x50257x768", true},
     {"pool/", "128x112x112x64", true},
     {"embedding/", "10000", false},

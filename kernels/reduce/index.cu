@@ -139,12 +139,12 @@ __global__ void __launch_bounds__(column_threads, 1)
 // Stage 2: a warp a line finds the first of its best parts.
 template <class V>
 __global__ void __launch_bounds__(WarpGroup::block_threads, 1)
-    best_part_kernel(cpu::Lines lines, Parts parts, V identity, const Candidate<V>* partial,
-                     int64_t* out) {
+    best_part_kernel(cpu::Lines lines, Parts parts, const Candidate<V>* partial, int64_t* out) {
   for (int64_t line = WarpGroup::index(); line < lines.count; line += WarpGroup::count()) {
     const Candidate<V>* candidates = partial + line * parts.count;
-    Candidate<V> best{identity, WarpGroup::rank()};
-    for (int part = WarpGroup::rank(); part < parts.count; part += 32)
+    const int first = WarpGroup::rank() < parts.count ? WarpGroup::rank() : 0;
+    Candidate<V> best{candidates[first].value, first};
+    for (int part = first + 32; part < parts.count; part += 32)
       best = Better{}(best, {candidates[part].value, part});
     best = WarpGroup::combine(best, Better{});
     if (WarpGroup::rank() == 0)
@@ -155,8 +155,7 @@ __global__ void __launch_bounds__(WarpGroup::block_threads, 1)
 
 // Launches `first` with room for a candidate a part, then stage 2 where there are parts.
 template <class T, class First>
-void find(const ExtremeOp<T>& op, const cpu::Lines& lines, const Parts& parts, int64_t* out,
-          First first) {
+void find_by_parts(const cpu::Lines& lines, const Parts& parts, int64_t* out, First first) {
   const int64_t candidates = parts.count > 1 ? lines.count * parts.count : 0;
   const Scratch partial(static_cast<size_t>(candidates) * sizeof(CandidateOf<T>));
   first(partial.as<CandidateOf<T>>());
@@ -164,7 +163,7 @@ void find(const ExtremeOp<T>& op, const cpu::Lines& lines, const Parts& parts, i
     launch<best_part_kernel<typename ExtremeOp<T>::Lane>>(
         {.grid = line_blocks(lines.count, WarpGroup::groups_per_block, WarpGroup::block_threads),
          .block = WarpGroup::block_threads},
-        lines, parts, op.identity(), partial.as<CandidateOf<T>>(), out);
+        lines, parts, partial.as<CandidateOf<T>>(), out);
 }
 
 // Lines from this length are a block's work, where they are too few to give every warp one.
@@ -176,7 +175,7 @@ void find_in_rows(const ExtremeOp<T>& op, const cpu::Lines& lines, const T* x, i
   const int64_t groups =
       int64_t{device().multiprocessors} * (2048 / Group::block_threads) * Group::groups_per_block;
   const Parts parts = cut_lines(lines, lines.count, groups, long_line<T>, vector_width<T>);
-  find(op, lines, parts, out, [&](CandidateOf<T>* partial) {
+  find_by_parts<T>(lines, parts, out, [&](CandidateOf<T>* partial) {
     launch<arg_extreme_rows_kernel<Group, T>>(
         {.grid =
              line_blocks(lines.count * parts.count, Group::groups_per_block, Group::block_threads),
@@ -190,7 +189,7 @@ void find_in_columns(const ExtremeOp<T>& op, const cpu::Lines& lines, const T* x
   const unsigned blocks = divide_up(lines.count, width * W);
   const int64_t resident = int64_t{device().multiprocessors} * (2048 / column_threads);
   const Parts parts = cut_lines(lines, blocks, resident, 8 * rows, 1);
-  find(op, lines, parts, out, [&](CandidateOf<T>* partial) {
+  find_by_parts<T>(lines, parts, out, [&](CandidateOf<T>* partial) {
     launch<arg_extreme_columns_kernel<T, W>>(
         {.grid = dim3(blocks, static_cast<unsigned>(parts.count)), .block = column_threads}, op,
         lines, parts, width, x, out, partial);
