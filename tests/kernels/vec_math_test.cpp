@@ -81,7 +81,7 @@ TEST(VecMath, NormalCumulativeKeepsItsBoundInTheTail) {
     if (x < -5.5f)
       below = std::max(below, error);
     else
-      worst = std::max(worst, error / want / ((6 + 2 * std::min(double(x) * x, 31.0)) * 0x1p-24));
+      worst = std::max(worst, error / want / ((8 + 3 * std::min(double(x) * x, 31.0)) * 0x1p-24));
   }
   EXPECT_LT(worst, 1);
   EXPECT_LT(below, 1e-12);
