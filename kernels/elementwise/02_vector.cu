@@ -13,8 +13,16 @@ namespace strata::gpu::elementwise {
 
 inline constexpr int vector_threads = 256;
 
+// What ptxas is told of blocks a multiprocessor; 0: nothing. A chain keeps more than it would give
+// a thread by itself, which spills on sm_80.
+template <class Body>
+inline constexpr int least_blocks = 0;
+template <class C>
+inline constexpr int least_blocks<ChainBody<C>> = 1;
+
 template <class Body, int V>
-__global__ __launch_bounds__(vector_threads) void vector_kernel(Body body, Layout layout) {
+__global__ __launch_bounds__(vector_threads, least_blocks<Body>) void vector_kernel(Body body,
+                                                                                    Layout layout) {
   const uint32_t index = blockIdx.x * vector_threads + threadIdx.x;
   if (index >= layout.count) return;
   Offsets offset;
