@@ -25,19 +25,6 @@ namespace {
 
 using Wide = Vec<uint32_t, 4>;
 
-// Elements that 16 bytes hold, if all that is copied together is dense and aligned, else 1.
-int wide_elements(const cpu::IndexArgs& args) {
-  const int inner = args.rank - 1, elements = 16 / static_cast<int>(size_of(args.dtype));
-  if (args.rank < 2 || args.axis == inner || args.index_strides[inner] != 0) return 1;
-  if (args.target_strides[inner] != 1 || args.source_strides[inner] != 1) return 1;
-  bool fits = args.shape[inner] % elements == 0 &&
-              reinterpret_cast<uintptr_t>(args.target) % 16 == 0 &&
-              reinterpret_cast<uintptr_t>(args.source) % 16 == 0;
-  for (int axis = 0; axis < inner; ++axis)
-    fits &= args.target_strides[axis] % elements == 0 && args.source_strides[axis] % elements == 0;
-  return fits ? elements : 1;
-}
-
 template <class B>
 void launch_gather(const cpu::IndexArgs& args, int width) {
   Axes axes;
@@ -58,7 +45,7 @@ void launch_gather(const cpu::IndexArgs& args, int width) {
 }  // namespace
 
 void gather(const cpu::IndexArgs& args) {
-  const int width = wide_elements(args);
+  const int width = vector_elements(args);
   if (width > 1) return launch_gather<Wide>(args, width);
   visit_bits(args.dtype, [&]<class B>(Type<B>) { launch_gather<B>(args, 1); });
 }

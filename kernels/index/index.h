@@ -47,8 +47,9 @@ int64_t find_bad_index(const void* index, DType type, int rank, const int64_t* s
 
 }  // namespace strata::cpu
 
-// The same on the current stream, with the same bits, whatever the rung; target, source and index
-// are device memory.
+// The same on the current stream; target, source and index are device memory. Bits are the CPU's,
+// but for floats added to a place that takes more than 64: these may be summed 64 by 64 first, in
+// an order that depends on nothing but how many there are.
 namespace strata::gpu {
 
 void gather(const cpu::IndexArgs& args);

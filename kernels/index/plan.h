@@ -50,15 +50,31 @@ struct Plan {
   bool rows;  // the index does not vary across: it is a list of rows
 };
 
-inline Plan make_plan(const cpu::IndexArgs& args) {
+// Elements that 16 bytes hold where whole rows are moved and their innermost axis is dense in both
+// arrays, of a fitting length and aligned; else 1.
+inline int vector_elements(const cpu::IndexArgs& args) {
+  const int inner = args.rank - 1, elements = 16 / static_cast<int>(size_of(args.dtype));
+  if (args.rank < 2 || args.axis == inner || args.index_strides[inner] != 0) return 1;
+  if (args.target_strides[inner] != 1 || args.source_strides[inner] != 1) return 1;
+  bool fits = args.shape[inner] % elements == 0 &&
+              reinterpret_cast<uintptr_t>(args.target) % 16 == 0 &&
+              reinterpret_cast<uintptr_t>(args.source) % 16 == 0;
+  for (int axis = 0; axis < inner; ++axis)
+    fits &= args.target_strides[axis] % elements == 0 && args.source_strides[axis] % elements == 0;
+  return fits ? elements : 1;
+}
+
+// With `elements` of the innermost axis as one: vector_elements(args), or 1.
+inline Plan make_plan(const cpu::IndexArgs& args, int elements = 1) {
   Plan plan{{}, {}, true};
   for (int axis = args.rank - 1; axis >= 0; --axis) {
+    const int64_t together = axis == args.rank - 1 ? elements : 1, apart = elements / together;
+    const int64_t target = args.target_strides[axis] / apart;
+    const int64_t source = args.source_strides[axis] / apart;
     if (axis == args.axis) {
-      plan.along = {args.shape[axis], args.target_strides[axis], args.source_strides[axis],
-                    args.index_strides[axis]};
+      plan.along = {args.shape[axis], target, source, args.index_strides[axis]};
     } else {
-      plan.across.add(args.shape[axis], args.target_strides[axis], args.source_strides[axis],
-                      args.index_strides[axis]);
+      plan.across.add(args.shape[axis] / together, target, source, args.index_strides[axis]);
       plan.rows &= args.shape[axis] == 1 || args.index_strides[axis] == 0;
     }
   }
@@ -81,14 +97,19 @@ void visit_bits(DType type, F&& f) {
 }
 struct Write {
   template <class T>
-  static DEVICE void apply(T& target, T source) {
+  static DEVICE void apply(T& target, const T& source) {
     target = source;
   }
 };
 struct Add {
   template <class T>
-  static DEVICE void apply(T& target, T source) {
+  static DEVICE void apply(T& target, const T& source) {
     target = static_cast<T>(target + source);
+  }
+  template <class T, int N>
+  static DEVICE void apply(Vec<T, N>& target, const Vec<T, N>& source) {
+#pragma unroll
+    for (int i = 0; i < N; ++i) apply(target[i], source[i]);
   }
 };
 template <class F>

@@ -90,7 +90,7 @@ std::vector<Subject> index_subjects() {
               {DType::f32, DType::bf16, DType::f16, DType::f64}, gather),
       made_by("index/02_scatter_lines", "rows added to a table, a thread a column", "LxVxC", rows,
               f32_f64, scatter_add(gpu::index::scatter_lines)),
-      made_by("index/03_scatter_sorted", "the same with the list sorted, a thread a place", "LxVxC",
+      made_by("index/03_scatter_sorted", "the same with the list sorted, by segments", "LxVxC",
               rows, f32_f64, scatter_add(gpu::index::scatter_sorted)),
       made_by("index/04_bitonic", "a sorting network in shared memory", "linesxn", lines, f32_f64,
               sorted_lines(true)),

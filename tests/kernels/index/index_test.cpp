@@ -145,6 +145,89 @@ TEST(Index, EmbeddingGradientHasOneOrder) {
                5);  // three passes, 20 tiles
 }
 
+// A list of which place 3 r + 1 is runs[r] entries, shuffled.
+std::vector<int64_t> list_of_runs(const std::vector<int64_t>& runs) {
+  std::vector<int64_t> index;
+  for (size_t r = 0; r < runs.size(); ++r)
+    index.insert(index.end(), static_cast<size_t>(runs[r]), 3 * static_cast<int64_t>(r) + 1);
+  std::shuffle(index.begin(), index.end(), std::mt19937_64(index.size()));
+  return index;
+}
+
+// What goes to one place is summed by segments of 64 rows: against float64, and, where there are no
+// more, against one chain.
+template <class T>
+void check_runs(DType dtype, const std::vector<int64_t>& runs, int64_t width, size_t misalign = 0) {
+  const std::vector<int64_t> index = list_of_runs(runs);
+  const int64_t places = 3 * static_cast<int64_t>(runs.size()) + 2;
+  const size_t row = static_cast<size_t>(width);
+  const std::vector<T> source = test::random_values<T>(index.size() * row, 21);
+  std::vector<T> target = test::random_values<T>(static_cast<size_t>(places) * row, 22);
+  std::vector<double> exact(target.begin(), target.end()), magnitude(exact.size(), 1);
+  std::vector<int64_t> taken(exact.size());
+  for (size_t e = 0; e < source.size(); ++e) {
+    const size_t at = static_cast<size_t>(index[e / row]) * row + e % row;
+    exact[at] += static_cast<double>(source[e]);
+    magnitude[at] += std::abs(static_cast<double>(source[e]));
+    ++taken[at];
+  }
+  DeviceBuffer<T> device_target(target, misalign), device_source(source, misalign);
+  DeviceBuffer<int64_t> device_index(index);
+  const Problem p = rows(static_cast<int64_t>(index.size()), width, places);
+  cpu::IndexArgs args{device_target.data(),
+                      device_source.data(),
+                      device_index.data(),
+                      dtype,
+                      DType::i64,
+                      2,
+                      0,
+                      places,
+                      p.shape.data(),
+                      p.target.data(),
+                      p.source.data(),
+                      p.index.data()};
+  gpu::scatter_add(args);
+  const std::vector<T> sums = device_target.host();
+  test::expect_same_bits(device_source.host(), source, "source");
+  test::expect_within<T>(sums, exact, [&](size_t i) {
+    double additions = 0;  // of the longest chain of each round
+    for (int64_t left = taken[i]; left > 0; left = (left - 1) / 64) additions += 64;
+    return additions * test::unit_roundoff<T>() * magnitude[i];
+  });
+  std::vector<T> chain = source;
+  args.target = target.data(), args.source = chain.data(), args.index = index.data();
+  cpu::scatter_add(args);
+  for (size_t i = 0; i < sums.size(); ++i)
+    if (taken[i] <= 64) {
+      ASSERT_EQ(sums[i], target[i]) << "element " << i << " of " << taken[i];
+    }
+}
+TEST(Index, LongRunsAreSummedInSegments) {
+  for (int64_t width : {1, 3, 4, 20}) {
+    for (size_t misalign : {0, 1}) {
+      check_runs<float>(DType::f32, {1, 63, 64, 65, 2, 127, 128, 129, 0, 7}, width, misalign);
+      check_runs<float>(DType::f32, {900, 1, 1000}, width, misalign);
+      check_runs<double>(DType::f64, {64, 65, 700}, width, misalign);
+    }
+  }
+  check_runs<float>(DType::f32, {4159, 4160, 4161, 3}, 4);  // two rounds, and three
+  check_runs<float>(DType::f32, {70000}, 4);                // all rows to one place
+}
+TEST(Index, LongRunsOfIntegersAreExact) {
+  test::for_each_schedule(
+      [] { check<int32_t>(What::scatter_add, DType::i32, rows(1500, 8, 3), 1); });
+  for (size_t misalign : {0, 1}) {
+    check<int64_t>(What::scatter_add, DType::i64, rows(9000, 2, 2), 2, misalign);
+    check<int32_t>(What::scatter_add, DType::i32, rows(9000, 4, 1), 3, misalign);
+    check<uint8_t>(What::scatter_add, DType::u8, rows(9000, 16, 2), 4, misalign);
+    check<uint16_t>(What::scatter, DType::bf16, rows(900, 8, 5), 5, misalign);
+  }
+  // A place of one of several lines, and rows along two axes.
+  check<int32_t>(What::scatter_add, DType::i32, {{3, 900}, 1, 4, {4, 1}, {900, 1}, {900, 1}}, 6);
+  check<int32_t>(What::scatter_add, DType::i32,
+                 {{900, 3, 8}, 0, 4, {32, 8, 1}, {24, 8, 1}, {1, 0, 0}}, 7);
+}
+
 TEST(Index, LinesInAnyLayout) {
   for (What what : {What::gather, What::scatter, What::scatter_add}) {
     check<float>(what, DType::f32, {{70, 5}, 1, 9, {9, 1}, {5, 1}, {5, 1}}, 1);  // short lines
