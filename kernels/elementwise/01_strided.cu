@@ -22,7 +22,7 @@ __global__ __launch_bounds__(strided_threads) void strided_kernel(Body body, Lay
 
 void strided(const Work& work) {
   const Layout layout(work.args, 1);
-  visit_body(work, [&]<class Body>(const Body& body) {
+  visit_body(work, 1, [&]<class Body>(const Body& body) {
     launch<strided_kernel<Body>>(
         {.grid = divide_up(layout.count, strided_threads), .block = strided_threads}, body, layout);
   });

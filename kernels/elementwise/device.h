@@ -1,6 +1,6 @@
-// What the elementwise kernels share: reading and writing operands of any type, choosing the
-// function, and the bodies, which do the work for V neighbouring elements. A rung decides which
-// elements a thread takes and hands their offsets to a body.
+// What the elementwise kernels share: choosing the function, and the bodies, which do the work for
+// V neighbouring elements. A rung decides which elements a thread takes and hands their offsets to
+// a body.
 //
 // Type and function are kernel arguments, not template arguments: all threads of a grid take the
 // same way through each switch, which costs a jump for V elements and saves a thousand kernels.
@@ -9,150 +9,9 @@
 
 #include "kernels/elementwise/chain.h"
 #include "kernels/elementwise/functions.h"
-#include "kernels/gpu/convert.h"
-#include "kernels/gpu/gpu.h"
+#include "kernels/elementwise/operands.h"
 
 namespace strata::gpu::elementwise {
-
-using cpu::max_operands;
-using Offsets = int64_t[max_operands];  // of a body's first element, in elements, by operand
-
-template <class F>
-DEVICE void visit_type(DType type, F&& f) {
-  switch (type) {
-    case DType::f64:
-      return f(Type<double>{});
-    case DType::f32:
-      return f(Type<float>{});
-    case DType::bf16:
-      return f(Type<bf16>{});
-    case DType::f16:
-      return f(Type<f16>{});
-    case DType::i64:
-      return f(Type<int64_t>{});
-    case DType::i32:
-      return f(Type<int32_t>{});
-    case DType::u8:
-      return f(Type<uint8_t>{});
-    case DType::boolean:
-      return f(Type<bool>{});
-  }
-}
-
-// cast() by the hardware's conversions of 16-bit floats.
-template <class To, class From>
-DEVICE To convert(From value) {
-  if constexpr (std::is_same_v<To, From>)
-    return value;
-  else if constexpr (!std::is_same_v<Compute<From>, From>)
-    return convert<To>(to_float(value));
-  else if constexpr (!std::is_same_v<Compute<To>, To>)
-    return from_float<To>(cast<float>(value));
-  else
-    return cast<To>(value);
-}
-
-// V elements of T as C, by loads of at most 16 bytes.
-template <int V, class T, class C>
-DEVICE void read_as(C (&values)[V], const void* data, int64_t offset) {
-  const T* from = static_cast<const T*>(data) + offset;
-  if constexpr (V == 1) {
-    values[0] = convert<C>(*from);
-  } else {
-    constexpr int width = V < vector_width<T> ? V : vector_width<T>;
-#pragma unroll
-    for (int i = 0; i < V; i += width) {
-      const Vec<T, width> part = load_vector<width>(from + i);
-      if constexpr (std::is_same_v<C, Compute<T>>) {
-        C wide[width];
-        expand(part, wide);
-#pragma unroll
-        for (int j = 0; j < width; ++j) values[i + j] = wide[j];
-      } else {
-#pragma unroll
-        for (int j = 0; j < width; ++j) values[i + j] = convert<C>(part[j]);
-      }
-    }
-  }
-}
-template <int V, class T, class C>
-DEVICE void write_as(const C (&values)[V], void* data, int64_t offset) {
-  T* to = static_cast<T*>(data) + offset;
-  if constexpr (V == 1) {
-    *to = convert<T>(values[0]);
-  } else {
-    constexpr int width = V < vector_width<T> ? V : vector_width<T>;
-#pragma unroll
-    for (int i = 0; i < V; i += width) {
-      Vec<T, width> part;
-      if constexpr (std::is_same_v<C, Compute<T>>) {
-        C wide[width];
-#pragma unroll
-        for (int j = 0; j < width; ++j) wide[j] = values[i + j];
-        part = contract<T>(wide);
-      } else {
-#pragma unroll
-        for (int j = 0; j < width; ++j) part[j] = convert<T>(values[i + j]);
-      }
-      store_vector(to + i, part);
-    }
-  }
-}
-
-struct Operands {
-  void* data[max_operands];
-  DType dtype[max_operands];
-  DType compute;       // the type that values are cut to, where they are computed in i64
-  unsigned broadcast;  // bit k: operand k is one element for all V
-  unsigned numbers;    // bit k: operand k is number[k]
-  struct {
-    double real;
-    int64_t whole;
-  } number[max_operands];
-
-  template <int V, class C>
-  DEVICE void read(int k, const Offsets& offset, C (&values)[V]) const {
-    if (numbers >> k & 1) {
-#pragma unroll
-      for (int i = 0; i < V; ++i)
-        values[i] = std::is_floating_point_v<C> ? static_cast<C>(number[k].real)
-                                                : static_cast<C>(number[k].whole);
-      return;
-    }
-    visit_type(dtype[k], [&]<class T>(Type<T>) {
-      if constexpr (V == 1 && std::is_same_v<C, int64_t>)
-        values[0] = narrowed(static_cast<const T*>(data[k])[offset[k]]);
-      else
-        read_typed<T>(k, offset, values);
-    });
-  }
-  // As the CPU converts to the type it computes in.
-  template <class T>
-  DEVICE int64_t narrowed(T value) const {
-    switch (compute) {
-      case DType::i32:
-        return cast<int32_t>(value);
-      case DType::u8:
-        return cast<uint8_t>(value);
-      case DType::boolean:
-        return cast<bool>(value);
-      default:
-        return cast<int64_t>(value);
-    }
-  }
-  template <class T, int V, class C>
-  DEVICE void read_typed(int k, const Offsets& offset, C (&values)[V]) const {
-    if (V > 1 && !(broadcast >> k & 1)) return read_as<V, T>(values, data[k], offset[k]);
-    C one[1];
-    read_as<1, T>(one, data[k], offset[k]);
-#pragma unroll
-    for (int i = 0; i < V; ++i) values[i] = one[0];
-  }
-  template <int V, class C>
-  DEVICE void write(const Offsets& offset, const C (&values)[V]) const {
-    visit_type(dtype[0], [&]<class T>(Type<T>) { write_as<V, T>(values, data[0], offset[0]); });
-  }
-};
 
 // Calls f(function) with the function of `op` on C.
 template <class C, class F>
@@ -316,9 +175,14 @@ struct BinaryBody {
 
   template <int V>
   DEVICE void run(const Offsets& offset) const {
+    Raw raw[2] = {};
+    at.template load<V, C>(1, offset, raw[0]);
+    at.template load<V, C>(2, offset, raw[1]);
+    keep_packed(raw[0]);
+    keep_packed(raw[1]);
     C a[V], b[V];
-    at.read(1, offset, a);
-    at.read(2, offset, b);
+    at.take(1, raw[0], a);
+    at.take(2, raw[1], b);
     visit_binary<C>(op, parameter, [&](auto f) {
 #pragma unroll
       for (int i = 0; i < V; ++i) a[i] = f(a[i], b[i]);
@@ -343,8 +207,14 @@ struct CompareBody {
 #pragma unroll
       for (int i = 0; i < V; ++i) result[i] = f(a[i], b[i]);
     };
-    at.read(1, offset, a);
-    if (op < Compare::logical_not) at.read(2, offset, b);
+    Raw raw[2] = {};
+    const bool two = op < Compare::logical_not;
+    at.template load<V, C>(1, offset, raw[0]);
+    if (two) at.template load<V, C>(2, offset, raw[1]);
+    keep_packed(raw[0]);
+    keep_packed(raw[1]);
+    at.take(1, raw[0], a);
+    if (two) at.take(2, raw[1], b);
     switch (op) {
       case Compare::equal:
         apply(Equal{});
@@ -384,11 +254,17 @@ struct WhereBody {
 
   template <int V>
   DEVICE void run(const Offsets& offset) const {
+    Raw raw[3] = {};
+    at.template load<V, bool>(1, offset, raw[0]);
+    at.template load<V, B>(2, offset, raw[1]);
+    at.template load<V, B>(3, offset, raw[2]);
+#pragma unroll
+    for (Raw& each : raw) keep_packed(each);
     bool condition[V];
     B a[V], b[V];
-    at.read(1, offset, condition);
-    at.template read_typed<B>(2, offset, a);
-    at.template read_typed<B>(3, offset, b);
+    at.take(1, raw[0], condition);
+    at.template take_typed<B>(2, raw[1], a);
+    at.template take_typed<B>(3, raw[2], b);
 #pragma unroll
     for (int i = 0; i < V; ++i) a[i] = condition[i] ? a[i] : b[i];
     write_as<V, B>(a, at.data[0], offset[0]);
@@ -403,11 +279,17 @@ struct ChooseBody {
 
   template <int V>
   DEVICE void run(const Offsets& offset) const {
+    Raw raw[3] = {};
+    at.template load<V, bool>(1, offset, raw[0]);
+    at.template load<V, C>(2, offset, raw[1]);
+    at.template load<V, C>(3, offset, raw[2]);
+#pragma unroll
+    for (Raw& each : raw) keep_packed(each);
     bool condition[V];
     C a[V], b[V];
-    at.read(1, offset, condition);
-    at.read(2, offset, a);
-    at.read(3, offset, b);
+    at.take(1, raw[0], condition);
+    at.take(2, raw[1], a);
+    at.take(3, raw[2], b);
 #pragma unroll
     for (int i = 0; i < V; ++i) a[i] = condition[i] ? a[i] : b[i];
     at.write(offset, a);
@@ -421,8 +303,10 @@ struct MoveBody {
 
   template <int V>
   DEVICE void run(const Offsets& offset) const {
+    Raw raw{};
+    at.template load<V, B>(1, offset, raw);
     B x[V];
-    at.template read_typed<B>(1, offset, x);
+    at.template take_typed<B>(1, raw, x);
     write_as<V, B>(x, at.data[0], offset[0]);
   }
 };
@@ -442,8 +326,8 @@ struct FillBody {
   }
 };
 
-// The steps of a chain on values in registers. All inputs are read first, so that their loads are
-// in flight together.
+// The steps of a chain on values in registers. Operands stay as they came until a step asks for
+// one: packed, they take the fewest registers.
 template <class C>
 struct ChainBody {
   using Element = C;
@@ -454,12 +338,14 @@ struct ChainBody {
 
   template <int V>
   DEVICE void run(const Offsets& offset) const {
-    C value[V], first[V], second[V] = {}, third[V] = {};
-    at.read(1, offset, first);
-    if (inputs > 1) at.read(2, offset, second);
-    if (inputs > 2) at.read(3, offset, third);
+    Raw raw[3] = {};
+    at.template load<V, C>(1, offset, raw[0]);
+    if (inputs > 1) at.template load<V, C>(2, offset, raw[1]);
+    if (inputs > 2) at.template load<V, C>(3, offset, raw[2]);
 #pragma unroll
-    for (int i = 0; i < V; ++i) value[i] = first[i];
+    for (Raw& each : raw) keep_packed(each);
+    C value[V];
+    at.take(1, raw[0], value);
 #pragma unroll 1
     for (int s = 0; s < chain.count; ++s) {
       const ChainStep& step = chain.steps[s];
@@ -470,16 +356,21 @@ struct ChainBody {
         });
         continue;
       }
-      C left[V], right[V];
+      Raw from = raw[0];
+      if (step.operand == 2) from = raw[1];
+      if (step.operand == 3) from = raw[2];
+      C other[V];
+      at.take(step.operand, from, other);
+      if (step.swapped) {
 #pragma unroll
-      for (int i = 0; i < V; ++i) {
-        const C other = step.operand == 1 ? first[i] : step.operand == 2 ? second[i] : third[i];
-        left[i] = step.swapped ? other : value[i];
-        right[i] = step.swapped ? value[i] : other;
+        for (int i = 0; i < V; ++i) {
+          const C left = other[i];
+          other[i] = value[i], value[i] = left;
+        }
       }
       visit_binary<C>(step.binary, step.parameter, [&](auto f) {
 #pragma unroll
-        for (int i = 0; i < V; ++i) value[i] = f(left[i], right[i]);
+        for (int i = 0; i < V; ++i) value[i] = f(value[i], other[i]);
       });
     }
     at.write(offset, value);

@@ -2,9 +2,8 @@
 // totals through distributed shared memory (sm_90): one launch, and nothing but the result is
 // written.
 //
-// Device memory: the input once, the least. For rows long enough for 8 blocks, and enough rows to
-// fill the device; a single row of a billion needs more blocks than a cluster has (rung 3).
-// Run on an H200 by its tests, not timed.
+// Device memory: the input once, the least. For rows long enough for 8 blocks, and too few for a
+// block each; a single row of a billion needs more blocks than a cluster has (rung 3).
 #include "kernels/reduce/run.h"
 #include "kernels/reduce/rung.h"
 
@@ -22,7 +21,8 @@ __global__ void __launch_bounds__(Group::block_threads, 1)
     const Offsets at = walk_offsets(walk.kept, walk.kept_count, output);
     const typename Op::Shift shift = shifts ? shifts[at.out] : typename Op::Shift(0);
     const typename Op::Total total =
-        Group::combine(reduce_run<Group>(op, x + at.x, static_cast<int>(walk.length), shift),
+        Group::combine(reduce_run(op, x + at.x, static_cast<int>(walk.length), shift, Group::rank(),
+                                  Group::threads()),
                        typename Op::Merge{});
     if (Group::rank() == 0) finish.write(at.out, total);
   }

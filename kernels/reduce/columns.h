@@ -86,30 +86,30 @@ struct ColumnWords<T, 1> {
   DEVICE void load(const T* from) { value = *from; }
   DEVICE void take_apart(T (&columns)[1]) const { columns[0] = value; }
 };
-// Calls take(row, columns) for rows begin, begin + step, ... below end, in order; row(i) is where
-// row i of the thread's columns lies.
-template <int W, class T, class Index, class Row, class Take>
+// Calls take(row, columns) for rows begin, begin + step, ... below end, in order, Depth of them
+// under way; row(i) is where row i of the thread's columns lies.
+template <int W, class T, int Depth = rows_in_flight, class Index, class Row, class Take>
 DEVICE void for_each_row(Index begin, Index end, Index step, Row row, Take take) {
   Index i = begin;
   T columns[W];
-  ColumnWords<T, W> loaded[rows_in_flight];
-  for (; i + (rows_in_flight - 1) * step < end; i += rows_in_flight * step) {
-    const T* from[rows_in_flight];
+  ColumnWords<T, W> loaded[Depth];
+  for (; i + (Depth - 1) * step < end; i += Depth * step) {
+    const T* from[Depth];
 #pragma unroll
-    for (int u = 0; u < rows_in_flight; ++u) from[u] = row(i + u * step);
+    for (int u = 0; u < Depth; ++u) from[u] = row(i + u * step);
 #pragma unroll
-    for (int u = 0; u < rows_in_flight; ++u) loaded[u].load(from[u]);
+    for (int u = 0; u < Depth; ++u) loaded[u].load(from[u]);
 #pragma unroll
-    for (int u = 0; u < rows_in_flight; ++u) {
+    for (int u = 0; u < Depth; ++u) {
       loaded[u].take_apart(columns);
       take(i + u * step, columns);
     }
   }
 #pragma unroll
-  for (int u = 0; u < rows_in_flight - 1; ++u)
+  for (int u = 0; u < Depth - 1; ++u)
     if (i + u * step < end) loaded[u].load(row(i + u * step));
 #pragma unroll
-  for (int u = 0; u < rows_in_flight - 1; ++u) {
+  for (int u = 0; u < Depth - 1; ++u) {
     if (i + u * step >= end) continue;
     loaded[u].take_apart(columns);
     take(i + u * step, columns);

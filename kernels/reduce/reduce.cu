@@ -10,12 +10,12 @@ const ReduceRung& pick_reduce(ReduceKind kind, const ReduceArgs& args) {
   const Walk walk = make_walk(args);
   const int64_t bytes = walk.length * static_cast<int64_t>(size_of(args.dtype));
   if (walk.columns) return columns;  // coalesced along outputs
-  // Rows too few for a warp each to fill the device, but enough for a cluster each.
+  // Rows too few for a block each to fill the device, but enough for a cluster each.
   const int64_t multiprocessors = device().multiprocessors;
-  if (walk.outputs >= multiprocessors / 8 && walk.outputs < multiprocessors * 16 &&
+  if (walk.outputs >= multiprocessors / 8 && walk.outputs < multiprocessors * 4 &&
       bytes >= 64 * 1024 && reduce_takes_cluster(kind, args))
     return cluster;   // one launch
-  return vectorised;  // a warp a row, or parts and a second launch
+  return vectorised;  // a warp or a block a row, or parts and a second launch
 }
 
 void reduce(ReduceKind kind, const ReduceArgs& args) {
