@@ -5,25 +5,34 @@
 
 #include <algorithm>
 
+#include "kernels/elementwise/elementwise.h"
 #include "kernels/gpu/launch.h"
 
 namespace strata::bench {
 
-Rival copy_rival(double bytes, int copies) {
+std::vector<Rival> copy_rivals(double bytes, int copies) {
   xray::Workload memory;
   xray::Operands operands(memory);
-  const auto half = static_cast<int64_t>(bytes / 2);
+  const auto half = static_cast<int64_t>(bytes / 2), words = (half + 3) / 4;
   std::vector<std::pair<void*, void*>> pairs;
   for (int i = 0; i < copies; ++i) {
-    void* from = operands.random((half + 3) / 4, DType::f32);
-    pairs.emplace_back(operands.empty((half + 3) / 4, DType::f32), from);
+    void* from = operands.random(words, DType::f32);
+    pairs.emplace_back(operands.empty(words, DType::f32), from);
   }
-  return {"copy",
-          [pairs, half](int copy) {
-            const auto [to, from] = pairs[static_cast<size_t>(copy)];
-            gpu::copy_on_device(to, from, static_cast<size_t>(half), gpu::current_stream());
-          },
-          memory.memory};
+  const auto by_engine = [pairs, half](int copy) {
+    const auto [to, from] = pairs[static_cast<size_t>(copy)];
+    gpu::copy_on_device(to, from, static_cast<size_t>(half), gpu::current_stream());
+  };
+  const auto by_kernel = [pairs, words](int copy) {
+    const auto [to, from] = pairs[static_cast<size_t>(copy)];
+    cpu::ElementwiseArgs args{};
+    args.rank = 1, args.operands = 2, args.sizes[0] = words;
+    args.strides[0][0] = args.strides[1][0] = 1;
+    args.data[0] = to, args.data[1] = from;
+    args.dtype[0] = args.dtype[1] = args.compute = DType::f32;
+    gpu::copy(args);
+  };
+  return {{"copy", by_engine, memory.memory}, {"copy by a kernel", by_kernel, memory.memory}};
 }
 
 namespace {
@@ -37,7 +46,7 @@ Prepared prepare(const MemoryCase& c, int copies) {
   prepared.kernel = kernels_of(runs[0]);
   prepared.workload.bytes = c.bytes;
   prepared.workload.run = [runs](int copy) { runs[static_cast<size_t>(copy)](); };
-  prepared.rivals.push_back(copy_rival(c.bytes, copies));
+  prepared.rivals = copy_rivals(c.bytes, copies);
   return prepared;
 }
 
