@@ -21,6 +21,7 @@ constexpr LadderShape shapes[] = {
     {"gemm/split_k", "256x256x32768", false},
     {"gemm/stream_k", "256x256x32768", false},
     {"gemm/18_", "256x256x32768", false},
+    {"gemm/19_", "16x12288x4096", true},
     {"gemm/", "4096x4096x4096", false},
     {"conv/depthwise", "128x56x56x128x128x3", true},
     {"conv/stem", "32x224x224x3x64x7", true},
@@ -59,7 +60,7 @@ Case ladder_case(const xray::Subject& subject, const LadderShape& at) {
     prepared.workload = subject.make(xray::parse_shape(at.shape), dtype, copies);
     const std::string& name = subject.name;
     prepared.kernel = name.substr(name.find('/') + 1);
-    if (at.copy) prepared.rivals.push_back(copy_rival(prepared.workload.bytes, copies));
+    if (at.copy) prepared.rivals = copy_rivals(prepared.workload.bytes, copies);
     return prepared;
   };
   return {"ladder",     subject.name.substr(0, subject.name.find('/')),

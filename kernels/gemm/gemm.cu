@@ -18,7 +18,7 @@ struct Choice {
   bool (*when)(const GemmArguments&);
 };
 const Choice choices[] = {
-    {skinny, any},               // bf16, f16, f32: M or N at most 8
+    {skinny, any},               // bf16, f16, f32: M or N at most 8, one row before all else
     {split_k, worth_splitting},  // f32, and what rung 9 takes: few tiles, long K
     {pipelined, [](const GemmArguments& g) { return !worth_streaming(g); }},
     {stream_k, worth_streaming},  // f32, and what rung 9 takes: the last wave would be half empty
@@ -30,7 +30,7 @@ const Choice choices[] = {
 }  // namespace
 
 const GemmRung& gemm_choice(const GemmArguments& g) {
-  if (!skinny.supports(g))
+  if (streams_weights(g) || !skinny.supports(g))
     if (const GemmRung* rung = hopper_choice(g)) return *rung;
   for (const Choice& choice : choices)
     if (choice.when(g) && choice.rung.supports(g)) return choice.rung;

@@ -9,14 +9,20 @@ namespace strata::gpu {
 
 std::span<const GemmRung> hopper_gemm_rungs() {
   using namespace gemm_ladder;
-  static const GemmRung rungs[] = {tma_wgmma,  warp_specialised, two_consumers,
-                                   persistent, ping_pong,        cluster,
-                                   tma_store,  tf32_tma_store,   hopper_split_k};
+  static const GemmRung rungs[] = {tma_wgmma,      warp_specialised, two_consumers, persistent,
+                                   ping_pong,      cluster,          tma_store,     tf32_tma_store,
+                                   hopper_split_k, hopper_skinny};
   return rungs;
+}
+
+bool streams_weights(const GemmArguments& g) {
+  constexpr int64_t tile = 128;
+  return g.M > 1 && g.N >= tile && gemm_ladder::hopper_skinny.supports(g);
 }
 
 const GemmRung* hopper_choice(const GemmArguments& g) {
   using namespace gemm_ladder;
+  if (streams_weights(g)) return &hopper_skinny;
   for (const GemmRung* rung :
        {&hopper_split_k, &tma_store, &cluster, &tf32_tma_store, &warp_specialised})
     if (rung->supports(g)) return rung;

@@ -13,9 +13,13 @@ std::span<const GemmRung> hopper_gemm_rungs();
 
 namespace gemm_ladder {
 extern const GemmRung tma_wgmma, warp_specialised, two_consumers, persistent, ping_pong, cluster,
-    tma_store, tf32_tma_store, hopper_split_k;
+    tma_store, tf32_tma_store, hopper_split_k, hopper_skinny;
 extern const GemmRung fp8_tma_store;  // of gemm_fp8; not in hopper_gemm_rungs()
 }  // namespace gemm_ladder
+
+// Whether the product is one of few rows, 2 to 128, with weights that fill a tile of
+// 19_hopper_skinny; one row costs ordinary cores no more than its bytes (skinny.cu).
+bool streams_weights(const GemmArguments& arguments);
 
 // The rung for this product, by dtype, shape and device (hopper_cost.h); null when no Hopper rung
 // takes it.

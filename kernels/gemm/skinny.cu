@@ -9,7 +9,8 @@
 // read 128 bytes of a row of W, 32 rows at a time, and multiply them with one element of X each.
 // Where there are too few columns to fill the device, K is cut (splits.h).
 //
-// A product with at most eight columns is this one turned: C^T = B^T A^T.
+// A product with at most eight columns is this one turned: C^T = B^T A^T. On Hopper two rows and
+// more, of 16 bits, are 19_hopper_skinny's.
 //
 // Registers 124, shared memory at most 16 KiB. Bytes: K N elements of W. H200, 12288x4096 bf16:
 // one row 26 us (3.8 TB/s, 1.03 of cuBLAS), four 33, eight 47.

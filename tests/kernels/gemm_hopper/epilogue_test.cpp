@@ -1,11 +1,12 @@
-// Epilogues of the Hopper rungs against float64, through plain stores (13_persistent) and through
-// the copy engine (16_tma_store); C of 16 and of 32 bits.
+// Epilogues of the Hopper rungs against float64, through plain stores (13_persistent), through the
+// copy engine (16_tma_store) and on sums of parts of K (19_hopper_skinny); C of 16 and of 32 bits.
 #include "kernels/gemm/hopper.h"
 #include "tests/kernels/gemm_hopper/hopper_product.h"
 
 namespace strata::gpu {
 namespace {
 
+using test::ProductShape;
 using test::TestProduct;
 
 double activate(Activation activation, double p) {
@@ -36,8 +37,10 @@ struct Parts {
 
 // `misalign` shifts what the epilogue reads by an element, so that it cannot be read in pairs.
 template <class T>
-void expect_epilogue(const GemmRung& rung, const Parts& parts, int64_t N, size_t misalign = 0) {
-  TestProduct<T> product({.M = 72, .N = N, .K = 24, .batches = 2, .integers = false}, 7);
+void expect_epilogue(const GemmRung& rung, const Parts& parts, const ProductShape& shape,
+                     size_t misalign = 0) {
+  TestProduct<T> product(shape, 7);
+  const int64_t N = shape.N;
   const size_t count = product.count();
   auto values = [](size_t n, uint64_t seed) { return test::random_values<T>(n, seed); };
   test::DeviceBuffer<T> bias(values(static_cast<size_t>(N), 11), misalign),
@@ -63,7 +66,9 @@ void expect_epilogue(const GemmRung& rung, const Parts& parts, int64_t N, size_t
 
   std::vector<double> expected(count), before(count), bound(count);
   // tf32 cuts 13 bits off each operand.
-  const double operand = std::is_same_v<T, float> ? 2 * 0x1p-10 : 8 * std::sqrt(24.0) * 0x1p-24;
+  const double operand = std::is_same_v<T, float>
+                             ? 2 * 0x1p-10
+                             : 8 * std::sqrt(static_cast<double>(shape.K)) * 0x1p-24;
   for (size_t i = 0; i < count; ++i) {
     double p = parts.alpha * product.sums[i];
     if (parts.bias) p += static_cast<double>(biases[i % static_cast<size_t>(N)]);
@@ -105,13 +110,21 @@ const Parts all_parts[] = {
     {.residual = true, .gradient = true, .activation = Activation::gelu, .alpha = 3},
     {.gradient = true, .activation = Activation::gelu_tanh}};
 
+ProductShape two_of(int64_t N) {
+  return {.M = 72, .N = N, .K = 24, .batches = 2, .integers = false};
+}
+
 template <class T>
-void expect_all(const GemmRung& rung, int64_t N, size_t misalign = 0) {
+void expect_all(const GemmRung& rung, const ProductShape& shape, size_t misalign = 0) {
   SCOPED_TRACE(::testing::Message() << rung.name << ", " << name_of(dtype_of<T>()));
   for (size_t i = 0; i < std::size(all_parts); ++i) {
     SCOPED_TRACE(::testing::Message() << "all_parts[" << i << "]");
-    expect_epilogue<T>(rung, all_parts[i], N, misalign);
+    expect_epilogue<T>(rung, all_parts[i], shape, misalign);
   }
+}
+template <class T>
+void expect_all(const GemmRung& rung, int64_t N, size_t misalign = 0) {
+  expect_all<T>(rung, two_of(N), misalign);
 }
 
 class HopperEpilogue : public test::OnHopper {};
@@ -129,12 +142,20 @@ TEST_F(HopperEpilogue, WhatItReadsMayBeMisaligned) {
   expect_all<bf16>(gemm_ladder::ping_pong, 40, 1);
   expect_all<bf16>(gemm_ladder::tma_store, 40, 1);
 }
+TEST_F(HopperEpilogue, OnSumsOfPartsOfK) {
+  test::Pretend pretend(h100());
+  const GemmRung& rung = gemm_ladder::hopper_skinny;
+  const ProductShape four_parts{.M = 20, .N = 136, .K = 1032, .integers = false};
+  expect_all<bf16>(rung, four_parts);
+  expect_all<f16>(rung, {.M = 100, .N = 37, .K = 520, .integers = false});
+  expect_all<bf16>(rung, four_parts, 1);
+}
 TEST_F(HopperEpilogue, Tf32) { expect_all<float>(gemm_ladder::tf32_tma_store, 140); }
 
 TEST_F(HopperEpilogue, EverySchedule) {
   test::for_each_schedule([] {
-    expect_epilogue<bf16>(gemm_ladder::tma_store, all_parts[6], 136);
-    expect_epilogue<bf16>(gemm_ladder::ping_pong, all_parts[6], 136);
+    expect_epilogue<bf16>(gemm_ladder::tma_store, all_parts[6], two_of(136));
+    expect_epilogue<bf16>(gemm_ladder::ping_pong, all_parts[6], two_of(136));
   });
 }
 

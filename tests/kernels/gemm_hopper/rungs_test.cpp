@@ -16,11 +16,12 @@ gpu::DeviceInfo small_h100(int multiprocessors = 2) {
   return info;
 }
 
-// The rungs that multiply bf16 and f16, whole.
+// The rungs that multiply bf16 and f16, whole and of any size.
 std::vector<GemmRung> rungs_16_bit() {
   std::vector<GemmRung> rungs;
   for (const GemmRung& rung : hopper_gemm_rungs())
-    if (rung.run != gemm_ladder::tf32_tma_store.run && rung.run != gemm_ladder::hopper_split_k.run)
+    if (rung.run != gemm_ladder::tf32_tma_store.run &&
+        rung.run != gemm_ladder::hopper_split_k.run && rung.run != gemm_ladder::hopper_skinny.run)
       rungs.push_back(rung);
   return rungs;
 }
