@@ -17,12 +17,9 @@ struct Taps {
   double weight;
   int first, second;
 };
-struct Range {
-  int begin, end;  // outputs that read an input
-};
 struct Table {
   Taps* taps;     // [out]
-  Range* ranges;  // [in]
+  Range* ranges;  // [in], outputs that read an input
   int in, out;
 };
 
@@ -64,8 +61,8 @@ __global__ __launch_bounds__(threads) void resample_kernel(Table rows, Table col
   const auto [n, p, q, c] = items(index);
   const Taps row = rows.taps[p], column = columns.taps[q];
   const T v = static_cast<T>(row.weight), u = static_cast<T>(column.weight);
-  const T* top = x + (n * rows.in + row.first) * columns.in * C + c;
-  const T* bottom = x + (n * rows.in + row.second) * columns.in * C + c;
+  const T* top = x + (int64_t{n} * rows.in + row.first) * columns.in * C + c;
+  const T* bottom = x + (int64_t{n} * rows.in + row.second) * columns.in * C + c;
   T result[V], corner[V];
   load(result, top + column.first * C);
   if (row.weight != 0 || column.weight != 0) {
@@ -78,7 +75,7 @@ __global__ __launch_bounds__(threads) void resample_kernel(Table rows, Table col
       result[i] = (1 - v) * ((1 - u) * result[i] + u * right[i]) +
                   v * ((1 - u) * left_below[i] + u * corner[i]);
   }
-  store(result, out + ((n * rows.out + p) * columns.out + q) * C + c);
+  store(result, out + ((int64_t{n} * rows.out + p) * columns.out + q) * C + c);
 }
 
 template <class T, int V>
@@ -97,7 +94,7 @@ __global__ __launch_bounds__(threads) void resample_adjoint_kernel(Table rows, T
     for (int q = q_range.begin; q < q_range.end; ++q) {
       const Taps column = columns.taps[q];
       const T u = static_cast<T>(column.weight);
-      load(value, values + ((n * rows.out + p) * columns.out + q) * C + c);
+      load(value, values + ((int64_t{n} * rows.out + p) * columns.out + q) * C + c);
       for (int tap = 0; tap < 4; ++tap) {
         const bool below = tap & 2, right = tap & 1;
         const T scale = (below ? v : 1 - v) * (right ? u : 1 - u);
@@ -109,7 +106,7 @@ __global__ __launch_bounds__(threads) void resample_adjoint_kernel(Table rows, T
       }
     }
   }
-  store(total, image + ((n * rows.in + h) * columns.in + w) * C + c);
+  store(total, image + ((int64_t{n} * rows.in + h) * columns.in + w) * C + c);
 }
 
 }  // namespace pool

@@ -10,6 +10,12 @@
 
 namespace strata::gpu::pool {
 
+struct Range {
+  int begin, end;
+  DEVICE int size() const { return end - begin; }
+  DEVICE bool holds(int i) const { return begin <= i && i < end; }
+};
+
 // The lists of a cpu::PoolAxis, from how they were made. Output i covers begin(i) <= h < end(i);
 // input h is covered by the outputs first(h) .. last(h).
 struct Axis {
@@ -40,66 +46,93 @@ struct Axis {
     return static_cast<int>(quotient);
   }
 
+  // `sliding`: the kernel knows that the axis is not adaptive.
+  template <bool sliding = false>
   DEVICE int begin(int i) const {
-    if (window == 0) return divide(int64_t{i} * in, out, per_out);
+    if (!sliding && window == 0) return divide(int64_t{i} * in, out, per_out);
     return max(i * stride - before, 0);
   }
+  template <bool sliding = false>
   DEVICE int end(int i) const {
-    if (window == 0) return divide((int64_t{i} + 1) * in + out - 1, out, per_out);
+    if (!sliding && window == 0) return divide((int64_t{i} + 1) * in + out - 1, out, per_out);
     return min(i * stride - before + window, in);
   }
+  template <bool sliding = false>
+  DEVICE Range range(int i) const {
+    return {begin<sliding>(i), end<sliding>(i)};
+  }
+  template <bool sliding = false>
   DEVICE int first(int h) const {
-    if (window == 0) return divide(int64_t{h} * out, in, per_in);
+    if (!sliding && window == 0) return divide(int64_t{h} * out, in, per_in);
     const int shifted =
         h + before - window;  // the last input before the first window that covers h
     return shifted < 0 ? 0 : static_cast<int>(by_stride.divide(static_cast<uint32_t>(shifted))) + 1;
   }
+  template <bool sliding = false>
   DEVICE int last(int h) const {
-    if (window == 0) return divide((int64_t{h} + 1) * out - 1, in, per_in);
+    if (!sliding && window == 0) return divide((int64_t{h} + 1) * out - 1, in, per_in);
     return min(static_cast<int>(by_stride.divide(static_cast<uint32_t>(h + before))), out - 1);
   }
-  DEVICE int divisor(int i) const { return count_padding ? window : end(i) - begin(i); }
+  DEVICE int divisor(Range covered) const { return count_padding ? window : covered.size(); }
 };
 
-// Items are [N, rows, columns, C / V], numbered; an item's first channel is `channel`.
+// Items are [N, rows, columns, C / V], numbered; an item's first channel is `channel`. Where the
+// rows allow it, 2 or 4 of a column follow each other, so that a block is a patch of the plane
+// rather than a line: windows that neighbours share are then fetched once a block, not once a row.
 struct Item {
-  int64_t n;
+  uint32_t n;
   int row, column, channel;
 };
 struct Items {
   uint32_t count;
-  Divisor channels, columns, rows;
-  int width;  // V
+  Divisor channels, columns, groups;  // groups of rows
+  uint32_t height;                    // rows of a group, as a power of two
+  int width;                          // V
 
   Items(int64_t N, int64_t rows, int64_t columns, int64_t C, int V)
       : count(static_cast<uint32_t>(N * rows * columns * (C / V))),
         channels(static_cast<uint32_t>(C / V)),
         columns(static_cast<uint32_t>(columns)),
-        rows(static_cast<uint32_t>(rows)),
-        width(V) {}
+        height(rows % 4 == 0   ? 2
+               : rows % 2 == 0 ? 1
+                               : 0),
+        width(V) {
+    groups = Divisor(static_cast<uint32_t>(rows >> height));
+  }
   DEVICE Item operator()(uint32_t i) const {
-    const uint32_t pixel = channels.divide(i), line = columns.divide(pixel), n = rows.divide(line);
-    return {n, static_cast<int>(line - n * rows.value),
-            static_cast<int>(pixel - line * columns.value),
+    const uint32_t pixel = channels.divide(i), column = pixel >> height;
+    const uint32_t group = columns.divide(column), n = groups.divide(group);
+    const uint32_t row = ((group - n * groups.value) << height) + pixel - (column << height);
+    return {n, static_cast<int>(row), static_cast<int>(column - group * columns.value),
             static_cast<int>(i - pixel * channels.value) * width};
   }
 };
 
 struct Geometry {
   Axis rows, columns;
-  int64_t C;
+  int C;
   bool compact;
+  int64_t image, pooled_image;  // elements
 
   explicit Geometry(const cpu::PoolShape& shape)
-      : rows(shape.rows), columns(shape.columns), C(shape.C), compact(shape.compact) {}
+      : rows(shape.rows),
+        columns(shape.columns),
+        C(static_cast<int>(shape.C)),
+        compact(shape.compact),
+        image(shape.rows.in * shape.columns.in * shape.C),
+        pooled_image(shape.rows.out() * shape.columns.out() * shape.C) {}
   // Offset of a pixel's channel in the image, and in the pooled array.
-  DEVICE int64_t in_image(int64_t n, int h, int w, int c) const {
-    return ((n * rows.in + h) * columns.in + w) * C + c;
+  DEVICE int64_t in_image(uint32_t n, int h, int w, int c) const {
+    return n * image + (int64_t{h} * columns.in + w) * C + c;
   }
-  DEVICE int64_t pooled(int64_t n, int p, int q, int c) const {
-    return ((n * rows.out + p) * columns.out + q) * C + c;
+  DEVICE int64_t pooled(uint32_t n, int p, int q, int c) const {
+    return n * pooled_image + (int64_t{p} * columns.out + q) * C + c;
   }
 };
+
+inline bool slides(const cpu::PoolShape& shape) {
+  return shape.rows.window > 0 && shape.columns.window > 0;
+}
 
 template <int V, class T>
 DEVICE void load(T (&values)[V], const T* from) {
@@ -161,6 +194,8 @@ void for_each_batch(int64_t N, int64_t elements_of_image, F&& f) {
   for (int64_t first = 0; first < N; first += images) f(first, std::min(images, N - first));
 }
 
-inline constexpr int threads = 256;
+// `blocks` of a multiprocessor leave a thread 80 registers. Without the figure ptxas looks for the
+// most threads, and fits them by waiting for one load before it asks for the next.
+inline constexpr int threads = 256, blocks = 3;
 
 }  // namespace strata::gpu::pool

@@ -37,6 +37,22 @@ std::vector<Named> shapes() {
       sliding_axis(4, 3, 2, 1, 0, true));
   add("2x2, stride 3 (gaps)", 1, 3, sliding_axis(8, 3, 2, 3, 0, false),
       sliding_axis(5, 2, 2, 3, 0, false));
+  // What decides how many outputs, and how many pixels of a window, a thread asks for at once.
+  add("2x2, stride 2, odd sides", 1, 4, sliding_axis(9, 4, 2, 2, 0, false),
+      sliding_axis(7, 3, 2, 2, 0, false));
+  add("2x2, stride 2, padding 1", 2, 4, sliding_axis(8, 5, 2, 2, 1, false),
+      sliding_axis(7, 4, 2, 2, 1, true));
+  add("3x3, stride 2, padding 1, whole vectors", 2, 8, sliding_axis(16, 8, 3, 2, 1, false),
+      sliding_axis(11, 6, 3, 2, 1, false));
+  add("3x3, stride 1, padding 1", 1, 4, sliding_axis(8, 8, 3, 1, 1, false),
+      sliding_axis(6, 6, 3, 1, 1, false));
+  add("9x10, stride 1", 1, 4, sliding_axis(12, 4, 9, 1, 0, false),
+      sliding_axis(14, 5, 10, 1, 0, false));
+  add("7x1, strides 3 and 1", 2, 4, sliding_axis(20, 5, 7, 3, 0, false),
+      sliding_axis(5, 5, 1, 1, 0, false));
+  add("1x1, stride 5 (gaps)", 1, 4, sliding_axis(12, 3, 1, 5, 0, false),
+      sliding_axis(9, 2, 1, 5, 0, false));
+  add("adaptive 8x8 to 4x4", 1, 4, adaptive_axis(8, 4), adaptive_axis(8, 4));
   add("adaptive 7x5 to 3x4", 2, 4, adaptive_axis(7, 3), adaptive_axis(5, 4));
   add("adaptive 2x3 to 5x3", 1, 6, adaptive_axis(2, 5), adaptive_axis(3, 3));
   add("global", 3, 7, adaptive_axis(4, 1), adaptive_axis(6, 1));
@@ -62,7 +78,7 @@ using Types = ::testing::Types<float, double>;
 TYPED_TEST_SUITE(Pools, Types);
 
 template <class T, class Switch>
-void check_max(PoolShape shape, bool keep) {
+void check_max(PoolShape shape, bool keep, size_t misalign = 0) {
   shape.dtype = dtype_of<T>();
   shape.compact = sizeof(Switch) == 1;
   const int64_t image = shape.N * shape.rows.in * shape.columns.in * shape.C;
@@ -70,7 +86,8 @@ void check_max(PoolShape shape, bool keep) {
   const std::vector<T> x = pixels<T>(image, 1, true), g = pixels<T>(pooled, 2, false);
   std::vector<T> out(static_cast<size_t>(pooled)), scattered(x.size()), gathered(out.size());
   std::vector<Switch> switches(out.size());
-  DeviceBuffer<T> dx(x), dg(g), dout(out.size()), dscattered(x.size()), dgathered(out.size());
+  DeviceBuffer<T> dx(x, misalign), dg(g), dout(out.size()), dscattered(x.size(), misalign),
+      dgathered(out.size());
   DeviceBuffer<Switch> dswitches(out.size());
   cpu::max_pool(shape, x.data(), out.data(), keep ? switches.data() : nullptr);
   gpu::max_pool(shape, dx.data(), dout.data(), keep ? dswitches.data() : nullptr);
@@ -91,6 +108,7 @@ TYPED_TEST(Pools, MaximumAndSwitches) {
     check_max<TypeParam, uint8_t>(c.shape, true);
     check_max<TypeParam, int64_t>(c.shape, true);
     check_max<TypeParam, uint8_t>(c.shape, false);
+    check_max<TypeParam, uint8_t>(c.shape, true, 1);
   }
 }
 
