@@ -9,11 +9,12 @@
 namespace strata::gpu {
 namespace graph {
 
-__global__ __launch_bounds__(threads) void keys_kernel(CsrGraph graph, uint64_t* keys,
+template <class Key>
+__global__ __launch_bounds__(threads) void keys_kernel(CsrGraph graph, Key* keys,
                                                        uint32_t* values) {
   const int64_t e = int64_t{blockIdx.x} * threads + threadIdx.x;
   if (e >= graph.edges) return;
-  keys[e] = static_cast<uint64_t>(graph.from[e]);
+  keys[e] = static_cast<Key>(graph.from[e]);
   values[e] = static_cast<uint32_t>(e);
 }
 
@@ -31,11 +32,12 @@ DEVICE int64_t lower_bound(const T* array, int64_t n, T value) {
   return low;
 }
 
-__global__ __launch_bounds__(threads) void columns_kernel(CsrGraph graph, const uint64_t* keys,
+template <class Key>
+__global__ __launch_bounds__(threads) void columns_kernel(CsrGraph graph, const Key* keys,
                                                           TransposedGraph out) {
   const int64_t column = int64_t{blockIdx.x} * threads + threadIdx.x;
   if (column <= graph.columns)
-    out.offsets[column] = lower_bound(keys, graph.edges, static_cast<uint64_t>(column));
+    out.offsets[column] = lower_bound(keys, graph.edges, static_cast<Key>(column));
 }
 __global__ __launch_bounds__(threads) void edges_kernel(CsrGraph graph, const uint32_t* values,
                                                         TransposedGraph out) {
@@ -46,17 +48,25 @@ __global__ __launch_bounds__(threads) void edges_kernel(CsrGraph graph, const ui
   out.to[t] = lower_bound(graph.offsets, graph.rows + 1, e + 1) - 1;
 }
 
+template <class Key>
+void transpose_by(const CsrGraph& graph, const TransposedGraph& out) {
+  RadixSort<Key> order(graph.edges);
+  auto grid = [](int64_t n) {
+    return LaunchConfig{.grid = divide_up(n, threads), .block = threads};
+  };
+  launch<keys_kernel<Key>>(grid(graph.edges), graph, order.keys(), order.values());
+  order.sort(std::bit_width(static_cast<uint64_t>(graph.columns)));
+  launch<columns_kernel<Key>>(grid(graph.columns + 1), graph, order.keys(), out);
+  launch<edges_kernel>(grid(graph.edges), graph, order.values(), out);
+}
+
 }  // namespace graph
 
 void transpose(const CsrGraph& graph, const TransposedGraph& out) {
-  RadixSort order(graph.edges);
-  auto grid = [](int64_t n) {
-    return LaunchConfig{.grid = divide_up(n, graph::threads), .block = graph::threads};
-  };
-  launch<graph::keys_kernel>(grid(graph.edges), graph, order.keys(), order.values());
-  order.sort(std::bit_width(static_cast<uint64_t>(graph.columns)));
-  launch<graph::columns_kernel>(grid(graph.columns + 1), graph, order.keys(), out);
-  launch<graph::edges_kernel>(grid(graph.edges), graph, order.values(), out);
+  if (graph.columns < int64_t{1} << 32)
+    graph::transpose_by<uint32_t>(graph, out);
+  else
+    graph::transpose_by<uint64_t>(graph, out);
 }
 
 }  // namespace strata::gpu

@@ -25,16 +25,16 @@ inline constexpr uint32_t segment = 64;    // rows that one thread adds
 inline constexpr uint8_t continued = 128;  // in a length: not the first segment of its place
 
 // Element e is number e % L of line e / L: its pair is (place, number).
-template <class Index>
+template <class Key, class Index>
 __global__ __launch_bounds__(sorted_threads) void key_kernel(const Index* index, Plan plan,
                                                              Divisor length, uint32_t lines,
-                                                             int64_t target_size, uint64_t* keys,
+                                                             int64_t target_size, Key* keys,
                                                              uint32_t* values) {
   const uint32_t element = blockIdx.x * sorted_threads + threadIdx.x;
   if (element >= lines * length.value) return;
   const uint32_t line = length.divide(element), i = element - line * length.value;
   const int64_t from = place_of(plan.across, line).index + i * plan.along.index;
-  keys[element] = static_cast<uint64_t>(line * target_size + static_cast<int64_t>(index[from]));
+  keys[element] = static_cast<Key>(line * target_size + static_cast<int64_t>(index[from]));
   values[element] = i;
 }
 
@@ -158,34 +158,42 @@ void scatter_pairs(B* target, const B* source, const Plan& plan, uint32_t width,
                       target_size, next_keys.as<const Key>(), next_values.as<const uint32_t>());
 }
 
-}  // namespace
-
-void scatter_sorted(const cpu::IndexArgs& args, bool add) {
-  const Plan plan = make_plan(args);
+template <class Key>
+void scatter_by(const cpu::IndexArgs& args, bool add, const Plan& plan, int64_t keys) {
   const uint32_t lines = plan.rows ? 1 : plan.across.count;
   const uint32_t length = static_cast<uint32_t>(plan.along.size), pairs = lines * length;
-  RadixSort order(pairs);
+  RadixSort<Key> order(pairs);
   visit_index(args.index_type, [&]<class Index>(Type<Index>) {
-    launch<key_kernel<Index>>({.grid = divide_up(pairs, sorted_threads), .block = sorted_threads},
-                              static_cast<const Index*>(args.index), plan, Divisor(length), lines,
-                              args.target_size, order.keys(), order.values());
+    launch<key_kernel<Key, Index>>(
+        {.grid = divide_up(pairs, sorted_threads), .block = sorted_threads},
+        static_cast<const Index*>(args.index), plan, Divisor(length), lines, args.target_size,
+        order.keys(), order.values());
   });
-  order.sort(
-      std::bit_width(static_cast<uint64_t>(lines) * static_cast<uint64_t>(args.target_size) - 1));
+  order.sort(std::bit_width(static_cast<uint64_t>(keys - 1)));
   const int elements = plan.rows ? vector_elements(args) : 1;
+  const Plan wide = make_plan(args, elements);
+  const uint32_t width = plan.rows ? wide.across.count : 1;
   visit_update(args.dtype, add, [&]<class Op, class T>(Op, Type<T>) {
     const auto scatter = [&]<class B>(Type<B>) {
-      const Plan wide = make_plan(args, elements);
-      scatter_pairs<Op>(static_cast<B*>(args.target), static_cast<const B*>(args.source), wide,
-                        wide.rows ? wide.across.count : 1, pairs, args.target_size,
-                        static_cast<const uint64_t*>(order.keys()),
-                        static_cast<const uint32_t*>(order.values()));
+      scatter_pairs<Op, B, Key>(static_cast<B*>(args.target), static_cast<const B*>(args.source),
+                                wide, width, pairs, args.target_size, order.keys(), order.values());
     };
     if (elements > 1)
       scatter(Type<Vec<T, vector_width<T>>>{});
     else
       scatter(Type<T>{});
   });
+}
+
+}  // namespace
+
+void scatter_sorted(const cpu::IndexArgs& args, bool add) {
+  const Plan plan = make_plan(args);
+  const int64_t keys = (plan.rows ? 1 : plan.across.count) * args.target_size;
+  if (keys < int64_t{1} << 32)  // ~0 is no key
+    scatter_by<uint32_t>(args, add, plan, keys);
+  else
+    scatter_by<uint64_t>(args, add, plan, keys);
 }
 
 }  // namespace strata::gpu::index

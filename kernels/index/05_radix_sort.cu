@@ -1,10 +1,11 @@
 // Sort and top-k of long lines: all lines at once by the radix sort of radix.h, first by key, then,
 // stably, by line. Against rung 4 the line need not fit in shared memory, and a single long line
-// fills the machine: 4 passes for 32-bit keys and one for every factor of 256 in the number of
-// lines.
+// fills the machine: 4 passes for 32-bit keys (2 for bf16, 3 for f16) and one for every factor of
+// 256 in the number of lines.
 //
-// Top-k sorts everything and writes k (06_select.cu is for small k). Bytes: 36 an element and pass.
-// Registers 10 to 20. Run on an H200 by its tests, not timed.
+// Top-k sorts everything and writes k (06_select.cu is for small k). Bytes: 20 an element and pass
+// where keys have 32 bits, 32 where they have 64; then each value from where it was. Registers 10
+// to 20.
 #include <bit>
 
 #include "kernels/index/order.h"
@@ -14,20 +15,21 @@ namespace strata::gpu::order {
 
 inline constexpr int radix_threads = 256;
 
+template <class Key>
 __global__ __launch_bounds__(radix_threads) void fill_keys_kernel(Lines lines, Divisor size,
-                                                                  uint64_t* keys,
-                                                                  uint32_t* values) {
+                                                                  Key* keys, uint32_t* values) {
   const uint32_t i = blockIdx.x * radix_threads + threadIdx.x;
   if (i >= lines.count * lines.size) return;
   const uint32_t line = size.divide(i), place = i - line * lines.size;
   const int64_t from = lines.start(line) + place * lines.stride;
-  keys[i] = key_at(lines.dtype, lines.x, from, lines.descending);
+  keys[i] = static_cast<Key>(key_at(lines.dtype, lines.x, from, lines.descending));
   values[i] = i;
 }
 // keys[i] = the line of pair i.
+template <class Key>
 __global__ __launch_bounds__(radix_threads) void line_keys_kernel(const uint32_t* values,
                                                                   uint32_t count, Divisor size,
-                                                                  uint64_t* keys) {
+                                                                  Key* keys) {
   const uint32_t i = blockIdx.x * radix_threads + threadIdx.x;
   if (i < count) keys[i] = size.divide(values[i]);
 }
@@ -39,21 +41,34 @@ __global__ __launch_bounds__(radix_threads) void put_kernel(Lines lines, Divisor
   lines.put(line, j, values[line * lines.size + j] - line * lines.size);
 }
 
-void radix(const Lines& lines) {
+namespace {
+
+template <class Key>
+void sort_by(const Lines& lines) {
   const int64_t count = int64_t{lines.count} * lines.size;
-  RadixSort order(count);
+  RadixSort<Key> order(count);
   const Divisor size(lines.size), wanted(lines.k);
   const LaunchConfig config{.grid = divide_up(count, radix_threads), .block = radix_threads};
-  launch<fill_keys_kernel>(config, lines, size, order.keys(), order.values());
-  order.sort(key_bits(lines.dtype));
+  launch<fill_keys_kernel<Key>>(config, lines, size, order.keys(), order.values());
+  const KeyBits bits = key_bits(lines.dtype);
+  order.sort(bits.high, bits.low);
   if (lines.count > 1) {
-    launch<line_keys_kernel>(config, order.values(), static_cast<uint32_t>(count), size,
-                             order.keys());
+    launch<line_keys_kernel<Key>>(config, order.values(), static_cast<uint32_t>(count), size,
+                                  order.keys());
     order.sort(std::bit_width(lines.count - 1));
   }
   launch<put_kernel>(
       {.grid = divide_up(int64_t{lines.count} * lines.k, radix_threads), .block = radix_threads},
       lines, wanted, order.values());
+}
+
+}  // namespace
+
+void radix(const Lines& lines) {
+  if (lines.bytes == 8)
+    sort_by<uint64_t>(lines);
+  else
+    sort_by<uint32_t>(lines);
 }
 
 }  // namespace strata::gpu::order

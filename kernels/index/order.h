@@ -26,8 +26,24 @@ DEVICE uint64_t key_of(T element) {
     return static_cast<uint64_t>(element);
   }
 }
-inline int key_bits(DType type) {
-  return size_of(type) == 8 ? 64 : type == DType::boolean ? 1 : type == DType::u8 ? 8 : 32;
+// The bits low <= bit < high that keys of the type differ in: those of a 16-bit float, widened, are
+// the upper ones.
+struct KeyBits {
+  int high, low = 0;
+};
+inline KeyBits key_bits(DType type) {
+  switch (type) {
+    case DType::bf16:
+      return {32, 16};
+    case DType::f16:
+      return {32, 13};
+    case DType::u8:
+      return {8};
+    case DType::boolean:
+      return {1};
+    default:
+      return {static_cast<int>(8 * size_of(type))};
+  }
 }
 
 // Descending order is that of the complement.
