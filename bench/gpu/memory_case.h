@@ -1,6 +1,6 @@
-// Cases that memory bounds. Their rivals are two copies of as many bytes, for nothing that reads and
-// writes is much faster: cudaMemcpyAsync, which at some sizes reaches two thirds of the memory's
-// rate only, and our own kernel for a dense array.
+// Cases that memory bounds. Their rivals are two copies of as many bytes, for nothing that reads
+// and writes is much faster: cudaMemcpyAsync, which at some sizes reaches two thirds of the
+// memory's rate only, and our own kernel for a dense array.
 #pragma once
 
 #include "bench/gpu/case.h"

@@ -3,15 +3,16 @@
 
 #include <fmt/format.h>
 
+#include "kernels/gemm/hopper_cost.h"
 #include "kernels/gpu/runtime.h"
 
 namespace strata::gpu {
 
 std::span<const GemmRung> hopper_gemm_rungs() {
   using namespace gemm_ladder;
-  static const GemmRung rungs[] = {tma_wgmma,      warp_specialised, two_consumers, persistent,
-                                   ping_pong,      cluster,          tma_store,     tf32_tma_store,
-                                   hopper_split_k, hopper_skinny};
+  static const GemmRung rungs[] = {tma_wgmma,      warp_specialised, two_consumers,  persistent,
+                                   ping_pong,      cluster,          tma_store,      tf32_tma_store,
+                                   hopper_split_k, hopper_skinny,    hopper_stream_k};
   return rungs;
 }
 
@@ -23,6 +24,9 @@ bool streams_weights(const GemmArguments& g) {
 const GemmRung* hopper_choice(const GemmArguments& g) {
   using namespace gemm_ladder;
   if (streams_weights(g)) return &hopper_skinny;
+  if (hopper_stream_k.supports(g) &&
+      hopper_stream_cost(g, 2) < hopper_cheapest(g, 2, hopper_split_k.supports(g)).cost)
+    return &hopper_stream_k;
   for (const GemmRung* rung :
        {&hopper_split_k, &tma_store, &cluster, &tf32_tma_store, &warp_specialised})
     if (rung->supports(g)) return rung;
