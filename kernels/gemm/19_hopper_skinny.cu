@@ -8,18 +8,19 @@
 // tile of C is then as many columns of B as there are warpgroups to stream them, and nothing is
 // multiplied for rows that A does not have. What is left is to keep reads on their way:
 //
-//   - A block's ring holds 64 to 128 KiB of B, and two blocks share a multiprocessor (one for more
-//     than 64 rows). At 4.2 TB/s and some 900 ns a read, 30 KiB a multiprocessor must be on their
-//     way; the rest is for blocks that end while others have not yet begun.
+//   - The rings of a multiprocessor hold 128 to 192 KiB of B. At 4.2 TB/s and some 900 ns a read,
+//     30 KiB a multiprocessor must be on their way; with so much more it does not matter that
+//     tiles do not divide by multiprocessors: those that are idle leave their share to the others.
 //   - A stage goes back to the copy engine as soon as its products are done. The other rungs leave
 //     a group of products in flight, and with it a stage that waits for the next one to arrive.
-//   - K is cut between the blocks of a cluster, as many as make one wave. They lay their sums into
-//     shared memory, and each adds its share of the tile over all of them, in the order of K,
-//     through the cluster's shared memory: no workspace, no second kernel, the same bits each run.
+//   - Where there are few tiles, K is cut between the blocks of a cluster, as many as run at once.
+//     They lay their sums into shared memory, and each adds its share of the tile over all of them,
+//     in the order of K, through the cluster's shared memory: no workspace, no second kernel, the
+//     same bits each run.
 //
 // A must run along K; B along K or N. C is stored in vectors along rows, of any alignment. Bytes:
-// all of B once, and A once a tile from L2: M / 128 of B's (M / 256 for more than 64 rows).
-// Registers (ptxas, sm_90a): 64, or 90; no spills. Shared memory: 96 to 108 KiB, or 192.
+// all of B once, and A once a tile from L2: M / columns of B's. Registers (ptxas, sm_90a): 64, or
+// 90 for more than 64 rows; no spills. Shared memory: two blocks of 112 KiB or one of up to 222.
 #include "kernels/gemm/hopper.h"
 #include "kernels/gemm/hopper_epilogue.h"
 #include "kernels/gemm/hopper_launch.h"
@@ -31,28 +32,30 @@ namespace {
 constexpr int most_rows = 128, most_parts = 8;
 constexpr int least_steps = 4;  // of K, in a part
 
-// Few: rows of A that a tile takes.
-template <class T, int Few, Major OrderB>
+// Few: rows of A, Columns: of B in a tile; Blocks of a multiprocessor, which share its memory.
+template <class T, int Few, int Columns, int Blocks, Major OrderB>
 struct SkinnyShape {
   using Element = T;
-  // Where A is large, a tile twice as tall halves what it costs beside B.
-  static constexpr int few = Few, columns = Few > 64 ? 256 : 128;
-  static constexpr int blocks = Few > 64 ? 1 : 2;  // of a multiprocessor
+  static constexpr int few = Few, columns = Columns, blocks = Blocks;
   static constexpr int consumers = columns / 64, block_threads = consumers * warpgroup_threads + 32;
 
   // The ring's names are wgmma's: its A are columns of B.
   using Weights = OperandTile<T, columns, OrderB>;
   using Rows = OperandTile<T, Few, Major::k>;
-  static constexpr int ring_bytes = (blocks == 2 ? 110 : 224) * 1024;
-  using Ring = StageRing<Weights, Rows, ring_bytes / (Weights::bytes + Rows::bytes)>;
+  static constexpr int most_bytes = (Blocks == 2 ? 113 : 227) * 1024;
+  using Ring = StageRing<Weights, Rows, (most_bytes - 2 * 1024) / (Weights::bytes + Rows::bytes)>;
 
   // Of the fragments that a warp stores at a time, rows 0, 2, 4, 6 begin 8 banks apart.
   static constexpr int pitch = columns + 4;
-  union Shared {
-    Ring ring;
-    float sums[Few][pitch];  // when nothing in the ring is needed any more
+  struct Shared {
+    union {
+      Ring ring;
+      float sums[Few][pitch];  // when nothing in the ring is needed any more
+    };
+    uint64_t read;  // completes when all blocks of the cluster have read these sums
   };
   static_assert(sizeof(float[Few][pitch]) <= offsetof(Ring, full), "the barriers stay");
+  static_assert(sizeof(Shared) <= most_bytes);
 };
 
 // Starts the copies of `steps` steps of K from `first` on. One thread.
@@ -69,7 +72,7 @@ DEVICE void stream(Ring& ring, const TensorMap* weights, const TensorMap* rows, 
   }
 }
 
-// The sums of the warpgroup's 64 columns of C, d[m / 2 ...] of row m: C^T as wgmma leaves it.
+// The sums of 64 columns of C in all rows, as the fragments of C^T that wgmma leaves.
 template <class Ring, int Half>
 DEVICE void multiply_at_once(float (&d)[1][Half], Ring& ring, int column, int steps SIM_SITE) {
   Place<Ring::stages> place;
@@ -103,6 +106,7 @@ DEVICE void add_parts_of_cluster(const Product<typename Shape::Element>& product
   for (int i = static_cast<int>(cluster_rank() * Shape::block_threads + threadIdx.x);
        i < product.M * across; i += threads) {
     const int row = i / across, place = i % across * width;
+    if (column + place >= product.N) continue;
     float sums[width] = {};
 #pragma unroll 4
     for (unsigned part = 0; part < parts; ++part) {
@@ -132,7 +136,10 @@ __global__ void __launch_bounds__(Shape::block_threads, Shape::blocks)
   const int first = static_cast<int>(all * part / parts);
   const int steps = static_cast<int>(all * (part + 1) / parts) - first;
 
-  if (threadIdx.x == 0) initialise(ring, Shape::consumers);
+  if (threadIdx.x == 0) {
+    mbarrier_init(&shared.read, cluster_size());
+    initialise(ring, Shape::consumers);
+  }
   if (threadIdx.x == Shape::block_threads - 1) {
     tma_prefetch(&map_weights);
     tma_prefetch(&map_rows);
@@ -148,9 +155,18 @@ __global__ void __launch_bounds__(Shape::block_threads, Shape::blocks)
     barrier_sync(1, Shape::consumers * warpgroup_threads);  // the last stage is read by all
     lay_down(shared.sums, d[0], 64 * warpgroup());
   }
+  if (parts == 1) {
+    __syncthreads();
+    add_parts_of_cluster<Shape>(product, shared, column);
+    return;
+  }
   cluster_sync();
   add_parts_of_cluster<Shape>(product, shared, column);
-  cluster_sync();  // shared memory ends with its block, and others may still read it
+  // Shared memory ends with its block, so nobody leaves while others read. A second cluster_sync
+  // would also wait until C is stored.
+  __syncthreads();
+  if (threadIdx.x < cluster_size()) mbarrier_arrive_remote(&shared.read, threadIdx.x);
+  mbarrier_wait(&shared.read, 0);
 }
 
 // ---- host ----
@@ -179,14 +195,15 @@ void launch_shape(const HopperProduct& product) {
                                       make_product<typename Shape::Element>(g));
 }
 
+// A costs M / columns of what B costs: the more rows, the wider the tile.
 template <class T, Major OrderB>
 void launch_rows(const HopperProduct& product) {
   const int64_t M = product.arguments.M;
-  if (M <= 8) return launch_shape<SkinnyShape<T, 8, OrderB>>(product);
-  if (M <= 16) return launch_shape<SkinnyShape<T, 16, OrderB>>(product);
-  if (M <= 32) return launch_shape<SkinnyShape<T, 32, OrderB>>(product);
-  if (M <= 64) return launch_shape<SkinnyShape<T, 64, OrderB>>(product);
-  launch_shape<SkinnyShape<T, 128, OrderB>>(product);
+  if (M <= 8) return launch_shape<SkinnyShape<T, 8, 64, 2, OrderB>>(product);
+  if (M <= 16) return launch_shape<SkinnyShape<T, 16, 64, 2, OrderB>>(product);
+  if (M <= 32) return launch_shape<SkinnyShape<T, 32, 128, 1, OrderB>>(product);
+  if (M <= 64) return launch_shape<SkinnyShape<T, 64, 128, 1, OrderB>>(product);
+  launch_shape<SkinnyShape<T, 128, 256, 1, OrderB>>(product);
 }
 template <class T>
 void launch_order(const HopperProduct& product) {
