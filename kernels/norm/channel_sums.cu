@@ -1,22 +1,37 @@
 // Sums over rows, one a channel: the moments of the forward pass and the two sums of the backward
 // pass. Two stages, no atomics, the same bits in every run:
-//   1. a block sums its part of the rows: 4 rows in flight a thread, sums in the compute type in
+//   1. a block sums its part of the rows: four loads in flight a thread, sums in the compute type
+//   in
 //      registers, then the block's 8 rows of threads in f64 through shared memory;
-//   2. parts, and the copies of a channel in a wide row, combine in order in f64 (moments by the
-//      formula of Chan, Golub and LeVeque).
-// Moments are taken about a value near the mean of the part (the median of its first, middle and
-// last row), so a mean that is large against the deviation costs no digits.
+//   2. parts, and the copies of a channel in a wide row, combine in order in f64.
+// Moments are taken about a value near the mean, so a mean that is large against the deviation
+// costs no digits: in stage 1 about the median of the part's first, middle and last row; in stage 2
+// the parts' means about that of the first part, which is as good as Chan, Golub and LeVeque's
+// pairs and has no division for each part. (The first part alone contributes its rows times the
+// square of its distance to the mean, so what cancels is at most the number of parts times what is
+// left.)
 //
 // Device memory: each array read once (masked written once), the least, and 16 bytes a column and
-// part, written and read. Two blocks a multiprocessor keep the parts few.
-// H200, batch norm of ResNet-50 in training: 0.5 to 0.6 of a copy.
+// part, written and read. Four blocks a multiprocessor have 64 KiB under way and keep parts few.
+#include "kernels/gpu/divisor.h"
 #include "kernels/gpu/scratch.h"
 #include "kernels/norm/channel_tiles.h"
+#include "kernels/reduce/block_reduce.h"
 
 namespace strata::gpu {
 namespace {
 
-constexpr int blocks_each = 2;
+constexpr int moments_blocks = 4, gradient_blocks = 2;  // of a multiprocessor
+
+// Two sums of a column, in one access.
+using Pair = Vec<double, 2>;
+DEVICE Pair pair(double first, double second) {
+  Pair both;
+  both[0] = first;
+  both[1] = second;
+  return both;
+}
+DEVICE Pair operator+(const Pair& a, const Pair& b) { return pair(a[0] + b[0], a[1] + b[1]); }
 
 template <class C>
 DEVICE C median(C a, C b, C c) {
@@ -24,163 +39,182 @@ DEVICE C median(C a, C b, C c) {
   return low > (high < c ? high : c) ? low : (high < c ? high : c);
 }
 
-// partial is [samples][parts][width] pairs: sums about the part's shift turned into mean and m2.
-template <class T>
-__global__ void __launch_bounds__(32 * tile_rows, 1)
-    channel_moments_kernel(ChannelMomentsArgs args, ChannelTiles t, Sums<double, 2>* partial) {
+// What the threads of a block have, two sums for each of W columns; and the value that moments are
+// taken about.
+template <class C, int W>
+struct BlockSums {
+  ColumnShare<Sums<C, 2>, W> sums;
+  C shift[W][32];
+};
+// Calls write(column of the block, sums of its 8 rows of threads) for each of the 32 W columns, all
+// neighbours in memory beside each other.
+template <class C, int W, class Write>
+DEVICE void combine_rows(BlockSums<C, W>& block, const C (&first)[W], const C (&second)[W],
+                         Write write) {
+  const int thread = static_cast<int>(threadIdx.y * 32 + threadIdx.x);
+#pragma unroll
+  for (int j = 0; j < W; ++j) block.sums.value[j][thread] = {first[j], second[j]};
+  __syncthreads();
+  for (int column = thread; column < 32 * W; column += tile_threads) {
+    Pair total = pair(0, 0);
+#pragma unroll
+    for (int row = 0; row < tile_rows; ++row) {
+      const Sums<C, 2> of = block.sums.value[column % W][row * 32 + column / W];
+      total = total + pair(static_cast<double>(of.value[0]), static_cast<double>(of.value[1]));
+    }
+    write(column, total);
+  }
+}
+
+// partial is [samples][parts][width] pairs: a mean and the sum of squares about it.
+template <class T, bool Whole>
+__global__ void __launch_bounds__(tile_threads, moments_blocks)
+    channel_moments_kernel(ChannelMomentsArgs args, ChannelTiles t, Pair* partial) {
   using C = Compute<T>;
   constexpr int W = vector_width<T>;
+  auto& block = block_shared<BlockSums<C, W>>();
   const TileColumn<T> my(t);
-  const T zero = from_compute<T>(0);
-  const int64_t rows = my.end - my.begin;
-  const double share = 1 / static_cast<double>(rows);
-  const double share_but_last = 1 / static_cast<double>(rows - 1);  // columns past the last row
-  for (int64_t sample = blockIdx.z; sample < t.samples; sample += gridDim.z) {
-    const T* x = static_cast<const T*>(args.x) + sample * my.total;
-    auto row = [&](int64_t r) {
-      return load_chunk(x + r * t.width, my.column, my.length(t, r), zero);
-    };
-    C shift[W], sum[W] = {}, square[W] = {};
-    const int64_t last = my.end - 1 > my.begin ? my.end - 2 : my.begin;  // a whole row
-    const Chunk<T> a = row(my.begin), b = row((my.begin + last) / 2), c = row(last);
+  const auto load = [&](int64_t at) { return my.template load<Whole>(args.x, at); };
+  C shift[W] = {}, sum[W] = {}, square[W] = {};
+  if (my.begin < my.end) {
+    const int64_t last = my.end - 1 > my.begin ? my.end - 2 : my.begin;  // of whole chunks
+    const Words a = load(my.at(t, my.begin)), b = load(my.at(t, (my.begin + last) / 2)),
+                c = load(my.at(t, last));
+    C low[W], middle[W], high[W];
+    expand<T>(chunk_of<T>(a), low);
+    expand<T>(chunk_of<T>(b), middle);
+    expand<T>(chunk_of<T>(c), high);
 #pragma unroll
-    for (int j = 0; j < W; ++j)
-      shift[j] = median(to_compute(a[j]), to_compute(b[j]), to_compute(c[j]));
-    for (int64_t r = my.begin + threadIdx.y; r < my.end; r += tile_rows * tile_depth) {
-      Chunk<T> chunk[tile_depth];
-#pragma unroll
-      for (int k = 0; k < tile_depth; ++k) chunk[k] = row(r + k * tile_rows);
-#pragma unroll
-      for (int k = 0; k < tile_depth; ++k) {
-        const int n = my.length(t, r + k * tile_rows);
-#pragma unroll
-        for (int j = 0; j < W; ++j) {
-          const C d = inside(my.column + j, n) ? to_compute(chunk[k][j]) - shift[j] : C(0);
-          sum[j] += d;
-          square[j] += d * d;
-        }
-      }
-    }
+    for (int j = 0; j < W; ++j) shift[j] = median(low[j], middle[j], high[j]);
+  }
+  const auto take = [&](int64_t at, const Words& words) {
+    C x[W];
+    expand<T>(chunk_of<T>(words), x);
+    const int n = my.template length<Whole>(at);
 #pragma unroll
     for (int j = 0; j < W; ++j) {
-      const auto sums = column_combine<tile_rows>(
-          Sums<double, 2>{static_cast<double>(sum[j]), static_cast<double>(square[j])}, Add{});
-      const int64_t count = my.count(t, j);
-      if (threadIdx.y != 0 || count <= 0) continue;
-      const double off = sums.value[0] * (count == rows ? share : share_but_last);
-      const double m2 = sums.value[1] - sums.value[0] * off;
-      partial[(sample * t.parts + blockIdx.y) * t.width + my.column + j] = {
-          static_cast<double>(shift[j]) + off, m2 > 0 || m2 != m2 ? m2 : 0.0};
+      const C d = j < n ? x[j] - shift[j] : C(0);
+      sum[j] += d;
+      square[j] += d * d;
     }
-  }
+  };
+  walk_rows<Whole ? 4 : 1>(my.rows, my.at(t, my.begin + threadIdx.y), int64_t{tile_rows} * t.width,
+                           load, take);
+  if (threadIdx.y == 0)
+#pragma unroll
+    for (int j = 0; j < W; ++j) block.shift[j][threadIdx.x] = shift[j];
+  combine_rows(block, sum, square, [&](int column, const Pair& sums) {
+    const int to = my.tile * 32 * W + column;
+    if (to >= t.width) return;
+    const int64_t rows = rows_with(t, to, my.begin, my.begin + t.part_rows);
+    const double off = rows > 0 ? sums[0] / static_cast<double>(rows) : 0;
+    const double m2 = sums[1] - sums[0] * off;
+    const double about = static_cast<double>(block.shift[column % W][column / W]);
+    partial[(my.sample * t.parts + blockIdx.y) * t.width + to] =
+        pair(about + off, m2 > 0 || m2 != m2 ? m2 : 0);
+  });
 }
 
-template <class T, Mask mask>
-__global__ void __launch_bounds__(32 * tile_rows, 1)
-    channel_gradient_sums_kernel(ChannelGradientSumsArgs args, ChannelTiles t,
-                                 Sums<double, 2>* partial) {
+template <class T, Mask mask, bool Whole>
+__global__ void __launch_bounds__(tile_threads, gradient_blocks)
+    channel_gradient_sums_kernel(ChannelGradientSumsArgs args, ChannelTiles t, Pair* partial) {
   using C = Compute<T>;
   constexpr int W = vector_width<T>;
+  auto& block = block_shared<BlockSums<C, W>>();
   const TileColumn<T> my(t);
-  const T zero = from_compute<T>(0);
-  for (int64_t sample = blockIdx.z; sample < t.samples; sample += gridDim.z) {
-    ChannelAffine<T> affine;
-    affine.load(t, my.column, sample, args.mean, mask == Mask::recomputed ? args.factor : nullptr,
-                args.offset);
-    C sum_g[W] = {}, sum_gx[W] = {};
-    for (int64_t r = my.begin + threadIdx.y; r < my.end; r += tile_rows) {
-      const int64_t at = sample * my.total + r * t.width;
-      const int n = my.length(t, r);
-      const Chunk<T> x = load_chunk(static_cast<const T*>(args.x) + at, my.column, n, zero);
-      Chunk<T> dy = load_chunk(static_cast<const T*>(args.dy) + at, my.column, n, zero), y = x;
-      if constexpr (mask == Mask::saved)
-        y = load_chunk(static_cast<const T*>(args.y) + at, my.column, n, zero);
-#pragma unroll
-      for (int j = 0; j < W; ++j) {
-        const C value = to_compute(x[j]);
-        const C g = masked_gradient<mask, T>(to_compute(dy[j]), value, to_compute(y[j]), affine, j);
-        dy[j] = from_compute<T>(g);
-        sum_g[j] += g;
-        sum_gx[j] += g * (value - affine.mean[j]);
-      }
-      if (args.masked) store_chunk(static_cast<T*>(args.masked) + at, my.column, n, dy);
-    }
+  constexpr int N = mask_constants<mask>;
+  C k[N][W], sum_g[W] = {}, sum_gx[W] = {};
+  column_constants<N>(
+      t, my, [&](int64_t at, C* to) { make_mask<mask>(args, at, to); }, k);
+  const auto load = [&](int64_t at) {
+    return load_gradient<mask, Whole>(my, args.x, args.dy, args.y, at);
+  };
+  const auto take = [&](int64_t at, const GradientWords& words) {
+    C x[W], g[W];
+    words.masked<T, mask>(k, x, g);
 #pragma unroll
     for (int j = 0; j < W; ++j) {
-      const auto sums = column_combine<tile_rows>(
-          Sums<double, 2>{static_cast<double>(sum_g[j]), static_cast<double>(sum_gx[j])}, Add{});
-      if (threadIdx.y == 0 && my.column + j < t.width)
-        partial[(sample * t.parts + blockIdx.y) * t.width + my.column + j] = sums;
+      sum_g[j] += g[j];
+      sum_gx[j] += g[j] * (x[j] - k[k_mean][j]);
     }
-  }
+    if (args.masked) my.template store<Whole>(args.masked, at, g);
+  };
+  walk_rows<gradient_depth<mask, Whole>>(my.rows, my.at(t, my.begin + threadIdx.y),
+                                         int64_t{tile_rows} * t.width, load, take);
+  combine_rows(block, sum_g, sum_gx, [&](int column, const Pair& sums) {
+    const int to = my.tile * 32 * W + column;
+    if (to < t.width) partial[(my.sample * t.parts + blockIdx.y) * t.width + to] = sums;
+  });
 }
 
-struct Moments {
-  double count, mean, m2;
+// Stage 2: a block 8 channels, 64 threads each. Moments become a mean and the sum of squares about
+// it, sums stay sums.
+constexpr int combine_channels = 8, combine_threads = 512, combine_warps = combine_threads / 32;
+struct CombineShare {
+  Pair value[combine_warps][combine_channels];
 };
-struct CombineMoments {
-  DEVICE Moments operator()(const Moments& a, const Moments& b) const {
-    const double count = a.count + b.count, away = b.mean - a.mean;
-    if (a.count == 0) return b;
-    if (b.count == 0) return a;
-    const double share = b.count / count;
-    return {count, a.mean + away * share, a.m2 + b.m2 + away * away * a.count * share};
-  }
-};
-
-// Calls f(pair, rows behind it) for all partial results of a channel, row by row of the block.
-template <class F>
-DEVICE void for_each_partial(const ChannelTiles& t, const Sums<double, 2>* partial, int64_t sample,
-                             int channel, F f) {
-  for (int64_t i = threadIdx.y; i < int64_t{t.parts} * t.repeat; i += tile_rows) {
-    const int64_t part = i / t.repeat;
-    const int column = static_cast<int>(i % t.repeat) * t.channels + channel;
-    const int64_t begin = part * t.part_rows, end = begin + t.part_rows;
-    const int64_t rows = rows_with(t, column, begin, end);
-    if (rows > 0) f(partial[(sample * t.parts + part) * t.width + column], rows);
-  }
-}
-
-// Stage 2: a thread column a channel.
-__global__ void __launch_bounds__(32 * tile_rows, 1)
-    combine_moments_kernel(ChannelTiles t, const Sums<double, 2>* partial, double* mean,
-                           double* m2) {
-  const int channel = static_cast<int>(blockIdx.x * 32 + threadIdx.x);
-  for (int64_t sample = blockIdx.z; sample < t.samples; sample += gridDim.z) {
-    Moments moments{0, 0, 0};
-    if (channel < t.channels)
-      for_each_partial(t, partial, sample, channel, [&](const Sums<double, 2>& of, int64_t rows) {
-        moments = CombineMoments{}(moments, {static_cast<double>(rows), of.value[0], of.value[1]});
-      });
-    moments = column_combine<tile_rows>(moments, CombineMoments{});
-    if (threadIdx.y != 0 || channel >= t.channels) continue;
-    mean[sample * t.channels + channel] = moments.mean;
-    m2[sample * t.channels + channel] = moments.m2;
-  }
-}
-__global__ void __launch_bounds__(32 * tile_rows, 1)
-    combine_sums_kernel(ChannelTiles t, const Sums<double, 2>* partial, double* sum_g,
-                        double* sum_gx) {
-  const int channel = static_cast<int>(blockIdx.x * 32 + threadIdx.x);
-  for (int64_t sample = blockIdx.z; sample < t.samples; sample += gridDim.z) {
-    Sums<double, 2> sums{};
-    if (channel < t.channels)
-      for_each_partial(t, partial, sample, channel,
-                       [&](const Sums<double, 2>& of, int64_t) { sums = sums + of; });
-    sums = column_combine<tile_rows>(sums, Add{});
-    if (threadIdx.y != 0 || channel >= t.channels) continue;
-    sum_g[sample * t.channels + channel] = sums.value[0];
-    sum_gx[sample * t.channels + channel] = sums.value[1];
+template <bool Moments>
+__global__ void __launch_bounds__(combine_threads, 1)
+    combine_channels_kernel(ChannelTiles t, Divisor repeat, const Pair* partial, double* first,
+                            double* second) {
+  auto& share = block_shared<CombineShare>();
+  const int thread = static_cast<int>(threadIdx.x), lane = thread % combine_channels;
+  const auto groups = divide_up(t.channels, combine_channels);
+  const int64_t sample = blockIdx.x / groups;
+  const int wanted = static_cast<int>(blockIdx.x % groups) * combine_channels + lane;
+  const int channel = wanted < t.channels ? wanted : t.channels - 1;
+  const Pair* of = partial + sample * t.parts * t.width;
+  const double about = Moments ? of[channel][0] : 0;
+  // Term i: copy i % repeat of the channel in part i / repeat.
+  const auto part = [&](int64_t i) { return int64_t{repeat.divide(static_cast<uint32_t>(i))}; };
+  const auto column = [&](int64_t i) {
+    return static_cast<int>(i - part(i) * t.repeat) * t.channels + channel;
+  };
+  const auto load = [&](int64_t i) { return of[part(i) * t.width + column(i)]; };
+  Pair sums = pair(0, 0);
+  const auto take = [&](int64_t i, const Pair& term) {
+    if constexpr (Moments) {
+      const int64_t begin = part(i) * t.part_rows;
+      const int64_t rows = rows_with(t, column(i), begin, begin + t.part_rows);
+      const double away = rows > 0 ? term[0] - about : 0,
+                   distance = static_cast<double>(rows) * away;
+      sums = sums + pair(distance, term[1] + distance * away);
+    } else {
+      sums = sums + term;
+    }
+  };
+  constexpr int step = combine_threads / combine_channels;
+  const int first_term = thread / combine_channels, terms = t.parts * t.repeat;
+  walk_rows<8>(terms > first_term ? (terms - first_term + step - 1) / step : 0, first_term, step,
+               load, take);
+#pragma unroll
+  for (int flip = combine_channels; flip < 32; flip *= 2)
+    sums = sums + pair(shuffle_xor(sums[0], flip), shuffle_xor(sums[1], flip));
+  if (thread % 32 < combine_channels) share.value[thread / 32][lane] = sums;
+  __syncthreads();
+  if (thread < combine_channels && wanted == channel) {
+    sums = share.value[0][lane];
+#pragma unroll
+    for (int warp = 1; warp < combine_warps; ++warp) sums = sums + share.value[warp][lane];
+    if constexpr (Moments) {
+      const double off = sums[0] / static_cast<double>(t.rows);
+      const double m2 = sums[1] - sums[0] * off;
+      sums = pair(about + off, m2 > 0 || m2 != m2 ? m2 : 0);
+    }
+    first[sample * t.channels + channel] = sums[0];
+    second[sample * t.channels + channel] = sums[1];
   }
 }
-LaunchConfig combine_config(const ChannelTiles& t) {
-  LaunchConfig config = t.config();
-  config.grid.x = divide_up(t.channels, 32);
-  config.grid.y = 1;
-  return config;
+template <bool Moments>
+void combine_channels_of(const ChannelTiles& t, const Pair* partial, double* first,
+                         double* second) {
+  const auto blocks = static_cast<unsigned>(t.samples * divide_up(t.channels, combine_channels));
+  launch<combine_channels_kernel<Moments>>({.grid = blocks, .block = combine_threads}, t,
+                                           Divisor(static_cast<uint32_t>(t.repeat)), partial, first,
+                                           second);
 }
 size_t partial_bytes(const ChannelTiles& t) {
-  return sizeof(Sums<double, 2>) * static_cast<size_t>(t.samples * t.parts * t.width);
+  return sizeof(Pair) * static_cast<size_t>(t.samples * t.parts * t.width);
 }
 
 }  // namespace
@@ -188,24 +222,27 @@ size_t partial_bytes(const ChannelTiles& t) {
 void channel_moments(const ChannelMomentsArgs& args) {
   if (args.samples * args.rows * args.channels == 0) return;
   visit_float(args.dtype, [&]<class T>(Type<T>) {
-    const auto tiles = channel_tiles<T>(args.samples, args.rows, args.channels, blocks_each);
+    const auto tiles = channel_tiles<T>(args.samples, args.rows, args.channels, moments_blocks);
     const Scratch partial(partial_bytes(tiles));
-    auto* sums = partial.as<Sums<double, 2>>();
-    launch<channel_moments_kernel<T>>(tiles.config(), args, tiles, sums);
-    launch<combine_moments_kernel>(combine_config(tiles), tiles, sums, args.mean, args.m2);
+    visit_whole(whole_tiles<T>(tiles, {args.x}), [&]<bool Whole>() {
+      launch<channel_moments_kernel<T, Whole>>(tiles.config(), args, tiles, partial.as<Pair>());
+    });
+    combine_channels_of<true>(tiles, partial.as<Pair>(), args.mean, args.m2);
   });
 }
 
 void channel_gradient_sums(const ChannelGradientSumsArgs& args) {
   if (args.samples * args.rows * args.channels == 0) return;
   visit_float(args.dtype, [&]<class T>(Type<T>) {
-    const auto tiles = channel_tiles<T>(args.samples, args.rows, args.channels, blocks_each);
+    const auto tiles = channel_tiles<T>(args.samples, args.rows, args.channels, gradient_blocks);
     const Scratch partial(partial_bytes(tiles));
-    auto* sums = partial.as<Sums<double, 2>>();
     visit_mask(args.relu, args.y != nullptr, [&]<Mask mask>() {
-      launch<channel_gradient_sums_kernel<T, mask>>(tiles.config(), args, tiles, sums);
+      visit_whole(whole_tiles<T>(tiles, {args.x, args.dy, args.y, args.masked}), [&]<bool Whole>() {
+        launch<channel_gradient_sums_kernel<T, mask, Whole>>(tiles.config(), args, tiles,
+                                                             partial.as<Pair>());
+      });
     });
-    launch<combine_sums_kernel>(combine_config(tiles), tiles, sums, args.sum_g, args.sum_gx);
+    combine_channels_of<false>(tiles, partial.as<Pair>(), args.sum_g, args.sum_gx);
   });
 }
 

@@ -134,14 +134,31 @@ TYPED_TEST(Channels, MomentsMatchFloat64) {
                          {1, 700, 64},
                          {3, 9, 257, 1},
                          {1, 3, 1032},
-                         {1, 5000, 1}})
+                         {1, 5000, 1},
+                         {1, 30001, 1},  // more partial sums than a thread of stage 2 has in flight
+                         {2, 701, 3},    // no sample is whole chunks
+                         {1, 900, 64, 1}})
     check_moments<TypeParam>(s, 0, 41);
 }
 TYPED_TEST(Channels, MapsAndSumsMatchFloat64) {
   for (const Shape& s : {Shape{1, 1, 1}, {1, 50, 3}, {2, 33, 8}, {3, 9, 257, 1}, {1, 300, 64}})
     for (bool relu : {false, true})
       for (bool residual : {false, true}) check_maps<TypeParam>(s, relu, residual, true, 42);
-  check_maps<TypeParam>({1, 100, 24}, true, false, false, 43);  // the sign worked out again
+  for (const Shape& s : {Shape{1, 100, 24}, {2, 1031, 24}, {1, 260, 40, 1}, {1, 70, 1032}})
+    check_maps<TypeParam>(s, true, false, false, 43);  // the sign worked out again
+  check_maps<TypeParam>({2, 701, 3}, true, true, true, 43);
+  check_maps<TypeParam>({1, 1100, 16}, false, true, true, 43);
+}
+// One wave of blocks in long parts, and more tiles than a wave has blocks.
+TYPED_TEST(Channels, FewMultiprocessors) {
+  gpu::DeviceInfo device = gpu::h100();
+  device.multiprocessors = 1;
+  test::Pretend pretend(device);
+  for (const Shape& s : {Shape{1, 3000, 16}, {1, 2999, 5}, {40, 70, 8}, {3, 50, 300}}) {
+    check_moments<TypeParam>(s, 1, 51);
+    check_maps<TypeParam>(s, true, false, false, 52);
+    check_maps<TypeParam>(s, true, true, true, 53);
+  }
 }
 TYPED_TEST(Channels, UnderEverySchedule) {
   test::for_each_schedule([] {
@@ -153,6 +170,21 @@ TYPED_TEST(Channels, UnderEverySchedule) {
 TEST(ChannelMoments, ALargeMeanKeepsItsDeviation) {
   check_moments<float>({1, 4000, 16}, 1e5, 46);
   check_moments<double>({1, 1000, 6}, 1e6, 47);
+}
+
+// Parts combine about the mean of the first, which here is nowhere near the others'.
+TEST(ChannelMoments, AFirstPartFarFromTheRest) {
+  const int64_t rows = 4000, channels = 6;
+  auto x = test::random_values<double>(static_cast<size_t>(rows * channels), 54);
+  for (size_t i = 0; i < x.size() / 20; ++i) x[i] += 1e6;
+  DeviceBuffer<double> dev_x(x), dev_mean(6), dev_m2(6);
+  gpu::channel_moments(
+      {dev_x.data(), dev_mean.data(), dev_m2.data(), 1, rows, channels, DType::f64});
+  std::vector<double> mean(6), m2(6);
+  for (size_t i = 0; i < x.size(); ++i) mean[i % 6] += x[i] / static_cast<double>(rows);
+  for (size_t i = 0; i < x.size(); ++i) m2[i % 6] += std::pow(x[i] - mean[i % 6], 2);
+  test::expect_within(dev_mean.host(), mean, [&](size_t i) { return 1e-13 * std::abs(mean[i]); });
+  test::expect_within(dev_m2.host(), m2, [&](size_t i) { return 1e-12 * m2[i]; });
 }
 
 TEST(ChannelMoments, AgreeWithTheCpu) {
@@ -180,6 +212,25 @@ TEST(ChannelMoments, SpecialValuesStayInTheirChannel) {
   EXPECT_TRUE(!std::isfinite(mean[3]) && !std::isfinite(m2[3]));
 }
 
+// relu lets NaN through and stops -inf; without it both pass.
+TEST(ChannelMaps, SpecialValues) {
+  const std::vector<double> zero(4, 0), one(4, 1);
+  std::vector<float> x(4 * 4, -1);
+  x[1] = NAN;
+  x[6] = -INFINITY;
+  x[11] = INFINITY;
+  for (bool relu : {false, true}) {
+    DeviceBuffer<float> dev_x(x), y(x.size());
+    DeviceBuffer<double> mean(zero), factor(one), offset(zero);
+    gpu::channel_affine({dev_x.data(), nullptr, y.data(), mean.data(), factor.data(), offset.data(),
+                         1, 4, 4, DType::f32, relu});
+    std::vector<double> wanted(x.begin(), x.end());
+    if (relu)
+      for (double& value : wanted) value = value <= 0 ? 0 : value;
+    test::expect_within(y.host(), wanted, [](size_t) { return 0.0; });
+  }
+}
+
 TEST(ChannelMoments, EmptyArraysAreFine) {
   gpu::channel_moments({nullptr, nullptr, nullptr, 1, 0, 4});
   gpu::channel_affine({nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, 0, 3, 4});
@@ -190,15 +241,20 @@ TEST(ChannelMoments, EmptyArraysAreFine) {
 }
 
 TEST(ChannelMoments, EqualBitsRunToRun) {
-  const auto x = test::random_values<float>(3000 * 12, 50);
+  const auto x = test::random_values<float>(3000 * 12, 50),
+             dy = test::random_values<float>(3000 * 12, 51);
   std::vector<std::vector<double>> results;
   test::for_each_schedule(
       [&] {
-        DeviceBuffer<float> dev_x(x);
-        DeviceBuffer<double> mean(12), m2(12);
+        DeviceBuffer<float> dev_x(x), dev_dy(dy);
+        DeviceBuffer<double> mean(12), m2(12), sum_g(12), sum_gx(12);
         gpu::channel_moments({dev_x.data(), mean.data(), m2.data(), 1, 3000, 12, DType::f32});
+        gpu::channel_gradient_sums({dev_x.data(), nullptr, dev_dy.data(), nullptr, mean.data(),
+                                    nullptr, nullptr, sum_g.data(), sum_gx.data(), 1, 3000, 12,
+                                    DType::f32, false});
         results.push_back(m2.host());
-        for (double value : mean.host()) results.back().push_back(value);
+        for (auto* buffer : {&mean, &sum_g, &sum_gx})
+          for (double value : buffer->host()) results.back().push_back(value);
       },
       2);
   for (size_t run = 1; run < results.size(); ++run)
