@@ -14,10 +14,10 @@ DEVICE uint64_t key_of(T element) {
     using Value = Compute<T>;
     using K = std::conditional_t<std::is_same_v<Value, double>, uint64_t, uint32_t>;
     constexpr K top = K{1} << (8 * sizeof(K) - 1);
-    const Value value = static_cast<Value>(element);
-    if (value != value) return static_cast<K>(~K{0});
+    const Value value = widen(element);
     const K bits = std::bit_cast<K>(value == 0 ? Value(0) : value);
-    return bits & top ? static_cast<K>(~bits) : static_cast<K>(bits | top);
+    const K key = bits & top ? static_cast<K>(~bits) : static_cast<K>(bits | top);
+    return value != value ? static_cast<K>(~K{0}) : key;
   } else if constexpr (std::is_same_v<T, int64_t>) {
     return static_cast<uint64_t>(element) ^ uint64_t { 1 } << 63;
   } else if constexpr (std::is_same_v<T, int32_t>) {
@@ -31,7 +31,7 @@ DEVICE uint64_t key_of(T element) {
 struct KeyBits {
   int high, low = 0;
 };
-inline KeyBits key_bits(DType type) {
+constexpr KeyBits key_bits(DType type) {
   switch (type) {
     case DType::bf16:
       return {32, 16};
@@ -129,6 +129,9 @@ struct Lines {
 inline constexpr int64_t largest_bitonic = 2048;
 void bitonic(const Lines& lines);
 void radix(const Lines& lines);
+inline constexpr uint32_t largest_by_warp = 1024;
+bool fits_warp(const Lines& lines);
+void warp_sort(const Lines& lines);
 // Whether k is so small, and lines so long, that a selection is worth while.
 inline constexpr int64_t largest_selected = 128;
 bool selects(const Lines& lines);

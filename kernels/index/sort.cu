@@ -1,6 +1,7 @@
 // The entry point of sort and top-k on a GPU: a few elements of long lines are selected
-// (06_select.cu); else lines of at most 2048 elements are sorted in shared memory (04_bitonic.cu),
-// longer ones in device memory (05_radix_sort.cu).
+// (06_select.cu); else lines of at most 1024 elements of 32 bits are sorted in registers
+// (07_warp_sort.cu), of 2048 elements of any type in shared memory (04_bitonic.cu), and longer ones
+// in device memory (05_radix_sort.cu).
 #include "kernels/index/sort.h"
 
 #include "kernels/index/order.h"
@@ -36,6 +37,7 @@ void sort(const cpu::SortArgs& args) {
     lines.strides[lines.rank++] = args.strides[axis];
   }
   if (order::selects(lines)) return order::select(lines);
+  if (order::fits_warp(lines)) return order::warp_sort(lines);
   if (size <= order::largest_bitonic) return order::bitonic(lines);
   order::radix(lines);
 }

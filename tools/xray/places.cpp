@@ -34,12 +34,15 @@ std::shared_ptr<RowList> row_list(Operands& o, const Shape& s, DType dtype) {
   return rows;
 }
 
-// Lines of up to 2048 elements are sorted by rung 4, longer ones by rung 5.
-Prepare sorted_lines(bool in_shared_memory) {
+// The rung that sorts lines of n elements.
+std::string sorting_rung(int64_t n, DType dtype) {
+  if (n <= 1024 && size_of(dtype) <= 4) return "index/07_warp_sort";
+  return n <= 2048 ? "index/04_bitonic" : "index/05_radix_sort";
+}
+Prepare sorted_lines(const std::string& rung) {
   return [=](Operands& o, const Shape& s, DType dtype) -> Ready {
-    if (in_shared_memory != (s[1] <= 2048))
-      throw gpu::Error(fmt::format("lines of {} are sorted by index/{}", s[1],
-                                   in_shared_memory ? "05_radix_sort" : "04_bitonic"));
+    if (const std::string chosen = sorting_rung(s[1], dtype); chosen != rung)
+      throw gpu::Error(fmt::format("lines of {} are sorted by {}", s[1], chosen));
     const int64_t n = s[0] * s[1];
     auto sizes = std::make_shared<std::pair<Shape, Shape>>(s, Shape{s[1], 1});
     cpu::SortArgs args;
@@ -71,7 +74,7 @@ Ready selected_lines(Operands& o, const Shape& s, DType dtype) {
 }
 
 std::vector<Subject> index_subjects() {
-  const Shape rows{256, 512, 64}, lines{8, 1024}, long_lines{1, 4096};
+  const Shape rows{256, 512, 64}, lines{8, 1024}, longer_lines{8, 2048}, long_lines{1, 4096};
   auto moved = [](const Shape& s, DType dtype) {  // the list's rows twice, its indices once
     return 2 * bytes_of(s[0] * s[2], dtype) + bytes_of(s[0], DType::i64);
   };
@@ -92,12 +95,14 @@ std::vector<Subject> index_subjects() {
               f32_f64, scatter_add(gpu::index::scatter_lines)),
       made_by("index/03_scatter_sorted", "the same with the list sorted, by segments", "LxVxC",
               rows, f32_f64, scatter_add(gpu::index::scatter_sorted)),
-      made_by("index/04_bitonic", "a sorting network in shared memory", "linesxn", lines, f32_f64,
-              sorted_lines(true)),
+      made_by("index/04_bitonic", "a sorting network in shared memory", "linesxn", longer_lines,
+              f32_f64, sorted_lines("index/04_bitonic")),
       made_by("index/05_radix_sort", "all lines at once, 8 bits a pass", "linesxn", long_lines,
-              f32_f64, sorted_lines(false)),
+              f32_f64, sorted_lines("index/05_radix_sort")),
       made_by("index/06_select", "the first 16 of each line, by a bound", "linesxn", lines,
               {DType::f32, DType::bf16, DType::f16, DType::f64}, selected_lines),
+      made_by("index/07_warp_sort", "a sorting network in a warp's registers", "linesxn", lines,
+              {DType::f32, DType::bf16, DType::f16}, sorted_lines("index/07_warp_sort")),
   };
 }
 

@@ -53,9 +53,29 @@ void check(DType dtype, const std::vector<int64_t>& shape, const std::vector<int
   if (with_values) test::expect_same_bits(device_values.host(), values, "values");
 }
 
+// Given lines, dense.
+template <class T>
+void check_lines(const std::vector<T>& x, int64_t n, int64_t k, bool descending) {
+  const int64_t lines = static_cast<int64_t>(x.size()) / n;
+  const int64_t shape[] = {lines, n}, strides[] = {n, 1};
+  std::vector<T> values(static_cast<size_t>(lines * k));
+  std::vector<int64_t> indices(values.size());
+  DeviceBuffer<T> device_x(x), device_values(values.size());
+  DeviceBuffer<int64_t> device_indices(indices.size());
+  cpu::SortArgs args{x.data(),      dtype_of<T>(), 2, 1, shape, strides, k, descending,
+                     values.data(), indices.data()};
+  cpu::sort(args);
+  args.x = device_x.data();
+  args.values = device_values.data();
+  args.indices = device_indices.data();
+  gpu::sort(args);
+  EXPECT_EQ(device_indices.host(), indices) << "k " << k << " of " << n;
+  test::expect_same_bits(device_values.host(), values, "values");
+}
+
 TEST(Sort, EveryTypeBothWays) {
   for (bool descending : {false, true}) {
-    for (int64_t n : {37, 2100}) {  // in shared memory, and by radix
+    for (int64_t n : {37, 1100, 2100}) {  // by a warp, in shared memory, and by radix
       const std::vector<int64_t> shape = {2, n}, strides = {n, 1};
       check<double>(DType::f64, shape, strides, 1, n, descending);
       check<float>(DType::f32, shape, strides, 1, n, descending);
@@ -66,6 +86,28 @@ TEST(Sort, EveryTypeBothWays) {
       check<uint8_t>(DType::u8, shape, strides, 1, n, descending);
       check<uint8_t>(DType::boolean, shape, strides, 1, n, descending);
     }
+  }
+}
+
+// Every number of registers a thread, full and not, with lines to spare in the last block.
+template <class T>
+void check_sizes(DType dtype) {
+  for (int64_t n : {1, 2, 31, 32, 33, 64, 65, 128, 200, 256, 500, 512, 513, 1023, 1024})
+    check<T>(dtype, {5, n}, {n, 1}, 1, n, n % 2 == 0);
+}
+TEST(Sort, LinesOfAWarp) {
+  check_sizes<float>(DType::f32);
+  check_sizes<bf16>(DType::bf16);
+  check_sizes<f16>(DType::f16);
+  check_sizes<int32_t>(DType::i32);
+  check_sizes<uint8_t>(DType::u8);
+  check_sizes<uint8_t>(DType::boolean);
+  for (bool descending : {false, true}) {  // values of all bits
+    check_lines(test::random_values<float>(3 * 900, 5), 900, 900, descending);
+    check_lines(test::random_values<f16>(3 * 900, 6, -1e-6, 1e-6), 900, 900, descending);
+    check_lines(test::random_values<bf16>(3 * 900, 7, -1e30, 1e30), 900, 900, descending);
+    check_lines(std::vector<int32_t>{7, INT32_MIN, -1, INT32_MAX, 0, INT32_MAX}, 6, 6, descending);
+    check_lines(std::vector<uint8_t>{255, 0, 255, 1, 254, 0}, 3, 3, descending);
   }
 }
 
@@ -120,24 +162,6 @@ TEST(Select, ManyLinesShareTheGroups) {
 
 // Lines that defeat the bound: the first k all belong to one thread, so that far more elements lie
 // within the bound than the group has threads; and lines in order, or all equal.
-template <class T>
-void check_lines(const std::vector<T>& x, int64_t n, int64_t k, bool descending) {
-  const int64_t lines = static_cast<int64_t>(x.size()) / n;
-  const int64_t shape[] = {lines, n}, strides[] = {n, 1};
-  std::vector<T> values(static_cast<size_t>(lines * k));
-  std::vector<int64_t> indices(values.size());
-  DeviceBuffer<T> device_x(x), device_values(values.size());
-  DeviceBuffer<int64_t> device_indices(indices.size());
-  cpu::SortArgs args{x.data(),      dtype_of<T>(), 2, 1, shape, strides, k, descending,
-                     values.data(), indices.data()};
-  cpu::sort(args);
-  args.x = device_x.data();
-  args.values = device_values.data();
-  args.indices = device_indices.data();
-  gpu::sort(args);
-  EXPECT_EQ(device_indices.host(), indices) << "k " << k << " of " << n;
-  test::expect_same_bits(device_values.host(), values, "values");
-}
 TEST(Select, LinesThatDefeatTheBound) {
   for (int64_t k : {5, 16, 40, 128}) {
     const bool warp = k <= 16;
@@ -162,6 +186,8 @@ TEST(Select, LinesThatDefeatTheBound) {
 TEST(Sort, EverySchedule) {
   test::for_each_schedule([] {
     check<float>(DType::f32, {2, 60}, {60, 1}, 1, 60, false);
+    check<float>(DType::f32, {5, 600}, {600, 1}, 1, 600, false);
+    check<double>(DType::f64, {2, 90}, {90, 1}, 1, 90, true);
     check<float>(DType::f32, {1, 2050}, {2050, 1}, 1, 200, true);
     check<float>(DType::f32, {2, 1001}, {1001, 1}, 1, 9, true);
     check<double>(DType::f64, {1, 3000}, {3000, 1}, 1, 90, false);
