@@ -1,6 +1,7 @@
 // Entry points of the elementwise kernels on a GPU, and the choice of the rung:
 //
-//   copies that turn two dense axes                              03_transpose.cu
+//   copies that turn two dense axes, in whole vectors            04_transpose_blocks.cu
+//   other copies that turn two dense axes                        03_transpose.cu
 //   innermost axis dense, divisible by the vector, rows aligned  02_vector.cu
 //   anything else                                                01_strided.cu
 //
@@ -25,6 +26,7 @@ void advance(ElementwiseArgs& args, int axis, int64_t steps) {
 }
 
 void pick(const Work& work) {
+  if (transposes_blocks(work)) return transpose_blocks(work);
   if (transposes(work)) return transpose(work);
   const int size = vector_size(work);
   if (size == 1) return strided(work);

@@ -27,5 +27,8 @@ void vectors(const Work& work, int size);
 // kind move, at least two axes, and the input dense along another axis than the output.
 bool transposes(const Work& work);
 void transpose(const Work& work);
+// Of these, where sizes, strides and addresses are whole vectors of 16 bytes.
+bool transposes_blocks(const Work& work);
+void transpose_blocks(const Work& work);
 
 }  // namespace strata::gpu::elementwise

@@ -58,6 +58,11 @@ Prepare transposed_copy(Rung rung) {
           fmt::format("elementwise/03_transpose does not take {}: both sizes are 8 "
                       "or more",
                       to_string(s)));
+    if (rung == rungs::transpose_blocks && !rungs::transposes_blocks(work))
+      throw gpu::Error(fmt::format(
+          "elementwise/04_transpose_blocks does not take {}: both sizes are whole vectors of 16 "
+          "bytes, 8 elements or more",
+          to_string(s)));
     return {0, 2 * bytes_of(n, dtype), [=] { rung(work); }};
   };
 }
@@ -88,6 +93,8 @@ std::vector<Subject> elementwise_subjects() {
               shape, floats, transposed_copy(rungs::strided)),
       made_by("elementwise/03_transpose", "the same through a tile in shared memory", axes, shape,
               floats, transposed_copy(rungs::transpose)),
+      made_by("elementwise/04_transpose_blocks", "the same by squares in registers", axes, shape,
+              floats, transposed_copy(rungs::transpose_blocks)),
   };
 }
 

@@ -266,18 +266,43 @@ TEST(Elementwise, EmptyAndScalar) {
   }
 }
 
+// The kernel that turns two planes; rows of the input lie `pitch` apart.
+std::string turned(DType type, int64_t rows, int64_t columns, int64_t pitch, size_t misalign = 0) {
+  Both both({2, rows, columns}, type);
+  both.add(type, spread(1), {rows * columns, columns, 1}, misalign == 1)
+      .add(type, spread(2), {pitch * columns, 1, pitch}, misalign == 2);
+  const std::string names = kernels_of([&] { check_copy(both, "transpose"); });
+  return names.substr(names.rfind(':') + 1);
+}
+
 TEST(Elementwise, TransposesThroughSharedMemory) {
   for (DType type : {DType::u8, DType::f16, DType::f32, DType::f64}) {
-    for (auto [rows, columns] : {std::pair<int64_t, int64_t>{8, 9}, {33, 70}, {64, 32}}) {
+    for (auto [rows, columns] : {std::pair<int64_t, int64_t>{8, 9}, {33, 70}, {64, 33}}) {
       test::for_each_schedule(
           [&, rows = rows, columns = columns] {
-            Both both({3, rows, columns}, type);
-            both.add(type, spread(1)).add(type, spread(2), {rows * columns, 1, rows});
-            const std::string names = kernels_of([&] { check_copy(both, "transpose"); });
-            EXPECT_NE(names.find("transpose_kernel"), std::string::npos) << names;
+            EXPECT_EQ(turned(type, rows, columns, rows), "transpose_kernel ");
           },
           rows == 33 ? 8 : 0);
     }
+  }
+}
+
+TEST(Elementwise, TransposesSquaresInRegisters) {
+  for (DType type : {DType::u8, DType::f16, DType::f32, DType::f64}) {
+    SCOPED_TRACE(name_of(type));
+    const int64_t W = 16 / static_cast<int64_t>(size_of(type)), rows = 4 * W, columns = 5 * W;
+    const std::string squares = "transpose_blocks_kernel ", tiles = "transpose_kernel ";
+    EXPECT_EQ(turned(type, rows, columns, rows), squares);
+    // Across the edge of a warp, and of a block.
+    EXPECT_EQ(turned(type, 9 * W, columns, 9 * W), squares);
+    EXPECT_EQ(turned(type, rows, 33 * W, rows), squares);
+    // One thing at a time that is no whole number of vectors.
+    EXPECT_EQ(turned(type, rows, columns, rows + W), squares);
+    EXPECT_EQ(turned(type, rows, columns, rows + 1), tiles);
+    EXPECT_EQ(turned(type, rows + 1, columns, rows + W), tiles);
+    EXPECT_EQ(turned(type, rows, columns + 1, rows), tiles);
+    EXPECT_EQ(turned(type, rows, columns, rows, 1), tiles);
+    EXPECT_EQ(turned(type, rows, columns, rows, 2), tiles);
   }
 }
 
