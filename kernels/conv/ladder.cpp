@@ -42,6 +42,7 @@ const ConvRung& choose(const Problem& problem) {
   const ConvShape& k = problem.shape;
   const bool f32 = k.dtype == DType::f32;
   if (has_zero(k)) return direct;
+  if (depthwise_strip.supports(problem)) return depthwise_strip;
   if (depthwise.supports(problem)) return depthwise;
   if (too_narrow(problem) && direct.supports(problem)) return direct;
   if (stem.supports(problem)) return stem;
@@ -77,8 +78,8 @@ bool normalises_input(const ConvNorm& norm) {
 
 std::span<const ConvRung> conv_rungs() {
   using namespace conv;
-  static const ConvRung all[] = {direct,    implicit_gemm, tensor_core, tma_im2col, persistent,
-                                 depthwise, stem,          winograd,    pointwise};
+  static const ConvRung all[] = {direct,    implicit_gemm,   tensor_core, tma_im2col, persistent,
+                                 depthwise, depthwise_strip, stem,        winograd,   pointwise};
   return all;
 }
 

@@ -47,13 +47,14 @@ namespace conv {
 const ConvRung& choose(const Problem& problem);
 
 // One for each kernel file.
-extern const ConvRung direct, implicit_gemm, tensor_core, tma_im2col, persistent, depthwise, stem,
-    winograd, pointwise;
+extern const ConvRung direct, implicit_gemm, tensor_core, tma_im2col, persistent, depthwise,
+    depthwise_strip, stem, winograd, pointwise;
 
-// The third pass of rungs 2 to 4 has a file of its own.
+// The third pass of rungs 2 to 4 and of strips has a file of its own.
 void implicit_weight_gradient(const Problem& problem);
 void tensor_core_weight_gradient(const Problem& problem);
 void tma_weight_gradient(const Problem& problem);
+void strip_weight_gradient(const Problem& problem);
 
 // Calls f(Type<E>{}) for the types that tensor cores multiply; float stands for tf32.
 template <class F>

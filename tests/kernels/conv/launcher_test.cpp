@@ -59,7 +59,9 @@ TEST(ConvLauncher, ChoosesByShapeTypeAndDevice) {
   EXPECT_EQ(chosen(shape_of(DType::f32, {8, 64, 64, 3}, {64, 7, 7}, same)), "02_implicit_gemm");
   Window each = same, few = same;
   each.groups = 32, few.groups = 8;
-  EXPECT_EQ(chosen(shape_of(DType::f32, {8, 14, 14, 32}, {32, 3, 3}, each)), "depthwise");
+  EXPECT_EQ(chosen(shape_of(DType::f32, {8, 14, 14, 32}, {32, 3, 3}, each)), "depthwise_strip");
+  EXPECT_EQ(chosen(shape_of(DType::f64, {8, 14, 14, 32}, {32, 3, 3}, each)), "depthwise");
+  EXPECT_EQ(chosen(shape_of(DType::f32, {8, 14, 14, 32}, {32, 3, 5}, each)), "depthwise");
   EXPECT_EQ(chosen(shape_of(DType::f32, {8, 14, 14, 32}, {32, 3, 3}, few)), "01_direct");
   EXPECT_EQ(chosen(shape_of(DType::f32, {8, 14, 14, 32}, {32, 3, 3}, few), Pass::weight_gradient),
             "02_implicit_gemm");
