@@ -40,8 +40,32 @@ __global__ __launch_bounds__(radix_threads) void put_kernel(Lines lines, Divisor
   const uint32_t line = wanted.divide(i), j = i - line * lines.k;
   lines.put(line, j, values[line * lines.size + j] - line * lines.size);
 }
+// A single line's keys end in order too, and tell most elements, which lie anywhere.
+template <class T, class Key>
+__global__ __launch_bounds__(radix_threads) void put_line_kernel(Lines lines, const Key* keys,
+                                                                 const uint32_t* values) {
+  const uint32_t j = blockIdx.x * radix_threads + threadIdx.x;
+  if (j >= lines.k) return;
+  const uint32_t index = values[j];
+  lines.indices[j] = index;
+  if (!lines.values) return;
+  const Key key = lines.descending ? static_cast<Key>(~keys[j]) : keys[j];
+  T element;
+  if (!element_of(key, element)) element = static_cast<const T*>(lines.x)[index * lines.stride];
+  static_cast<T*>(lines.values)[j] = element;
+}
 
 namespace {
+
+template <class Key>
+void put_line(const Lines& lines, const RadixSort<Key>& order) {
+  visit(lines.dtype, [&]<class T>(Type<T>) {
+    if constexpr ((sizeof(T) == 8) == (sizeof(Key) == 8))
+      launch<put_line_kernel<T, Key>>(
+          {.grid = divide_up(lines.k, radix_threads), .block = radix_threads}, lines,
+          static_cast<const Key*>(order.keys()), static_cast<const uint32_t*>(order.values()));
+  });
+}
 
 template <class Key>
 void sort_by(const Lines& lines) {
@@ -52,11 +76,10 @@ void sort_by(const Lines& lines) {
   launch<fill_keys_kernel<Key>>(config, lines, size, order.keys(), order.values());
   const KeyBits bits = key_bits(lines.dtype);
   order.sort(bits.high, bits.low);
-  if (lines.count > 1) {
-    launch<line_keys_kernel<Key>>(config, order.values(), static_cast<uint32_t>(count), size,
-                                  order.keys());
-    order.sort(std::bit_width(lines.count - 1));
-  }
+  if (lines.count == 1) return put_line(lines, order);
+  launch<line_keys_kernel<Key>>(config, order.values(), static_cast<uint32_t>(count), size,
+                                order.keys());
+  order.sort(std::bit_width(lines.count - 1));
   launch<put_kernel>(
       {.grid = divide_up(int64_t{lines.count} * lines.k, radix_threads), .block = radix_threads},
       lines, wanted, order.values());

@@ -26,6 +26,20 @@ DEVICE uint64_t key_of(T element) {
     return static_cast<uint64_t>(element);
   }
 }
+// The element that has a key, if only one does: false for NaN and zero.
+template <class T, class K>
+DEVICE bool element_of(K key, T& element) {
+  constexpr K top = K{1} << (8 * sizeof(K) - 1);
+  if constexpr (std::is_same_v<T, double> || std::is_same_v<Compute<T>, float>) {
+    const K bits = key & top ? static_cast<K>(key ^ top) : static_cast<K>(~key);
+    const auto value = std::bit_cast<Compute<T>>(bits);
+    element = narrow<T>(value);
+    return value == value && value != 0;
+  } else {
+    element = static_cast<T>(std::is_signed_v<T> ? key ^ top : key);
+    return true;
+  }
+}
 // The bits low <= bit < high that keys of the type differ in: those of a 16-bit float, widened, are
 // the upper ones.
 struct KeyBits {

@@ -111,6 +111,24 @@ TEST(Sort, LinesOfAWarp) {
   }
 }
 
+// A line on its own, whose keys tell its elements but for NaN and zero.
+TEST(Sort, OneLongLine) {
+  for (bool descending : {false, true}) {
+    check<double>(DType::f64, {1, 2100}, {2100, 1}, 1, 2100, descending);
+    check<float>(DType::f32, {2100}, {1}, 0, 2000, descending);
+    check<bf16>(DType::bf16, {2100, 1}, {2, 1}, 0, 2100, descending);
+    check<f16>(DType::f16, {1, 2100}, {2100, 1}, 1, 2100, descending, true, 1);
+    check<int64_t>(DType::i64, {2100}, {3}, 0, 2100, descending);
+    check<int32_t>(DType::i32, {2100}, {1}, 0, 2100, descending);
+    check<uint8_t>(DType::u8, {2100}, {1}, 0, 2100, descending);
+    check<uint8_t>(DType::boolean, {2100}, {1}, 0, 2100, descending);
+    check<float>(DType::f32, {2100}, {1}, 0, 2100, descending, false);
+    check_lines(test::random_values<double>(2100, 3, -1e300, 1e300), 2100, 2100, descending);
+    check_lines(test::random_values<float>(2100, 3, -1e30, 1e30), 2100, 2100, descending);
+    check_lines(test::random_values<f16>(2100, 4, -1e-6, 1e-6), 2100, 2100, descending);
+  }
+}
+
 TEST(Sort, TopKAlongAnyAxis) {
   check<float>(DType::f32, {3, 50, 4}, {200, 4, 1}, 1, 5, true);
   check<float>(DType::f32, {3, 50, 4}, {1, 12, 3}, 1, 5, false, false);
