@@ -10,6 +10,7 @@
 // quarter of the blocks had to wait for the others (143 registers), 0.49, measured before 128 was
 // asked for.
 #include "kernels/gpu/scratch.h"
+#include "kernels/norm/parameter_partials.h"
 #include "kernels/norm/row_chunks.h"
 #include "kernels/norm/rung.h"
 #include "kernels/reduce/register_row.h"
@@ -19,12 +20,6 @@ namespace {
 
 // Threads that stay on a multiprocessor: what their registers (128 each) leave room for.
 constexpr int resident_threads = 512;
-
-// Sums the partial results of the warps of a block, which own the same columns each.
-template <int Columns, class C>
-struct WarpColumns {
-  C value[WarpGroup::groups_per_block][Columns];
-};
 
 // partial is [blocks][2][C]: dscale, dshift.
 template <class T, class Group, int Vectors>
@@ -66,33 +61,8 @@ __global__ void __launch_bounds__(Group::block_threads, resident_threads / Group
           static_cast<T*>(args.dx) + row * n, first + v * step, n,
           input_gradient<T, true>(args, x[v], dy[v], first + v * step, n, of, sums, share));
   }
-  if (!partial) return;
-  partial += int64_t{blockIdx.x} * 2 * n;
-#pragma unroll
-  for (int which = 0; which < 2; ++which) {
-#pragma unroll
-    for (int v = 0; v < Vectors; ++v) {
-      if constexpr (Group::groups_per_block > 1) {
-        auto& columns = block_shared<WarpColumns<32 * W, C>>();
-        const int warp = static_cast<int>(threadIdx.x) / 32;
-        __syncthreads();
-#pragma unroll
-        for (int j = 0; j < W; ++j)
-          columns.value[warp][j * 32 + Group::rank()] = parameter[which][v][j];
-        __syncthreads();
-        if (warp > 0) continue;
-#pragma unroll
-        for (int j = 0; j < W; ++j)
-#pragma unroll
-          for (int other = 1; other < Group::groups_per_block; ++other)
-            parameter[which][v][j] += columns.value[other][j * 32 + Group::rank()];
-      }
-#pragma unroll
-      for (int j = 0; j < W; ++j)
-        if (inside(first + v * step + j, n))
-          partial[int64_t{which} * n + first + v * step + j] = parameter[which][v][j];
-    }
-  }
+  if (partial)
+    write_parameter_partials<Group>(parameter, partial, int64_t{blockIdx.x}, first, step, n, n);
 }
 
 }  // namespace

@@ -61,6 +61,16 @@ DEVICE void write_statistics(const RowNormArgs& args, int64_t row, const RowStat
   static_cast<C*>(args.inverse)[row] = of.inverse;
 }
 
+// Scale or shift beside a whole chunk; where there is none, `otherwise`.
+template <class T>
+DEVICE void parameter_or(const void* from, int at, int n, Compute<T> otherwise,
+                         Compute<T> (&values)[vector_width<T>]) {
+  using C = Compute<T>;
+#pragma unroll
+  for (int j = 0; j < vector_width<T>; ++j) values[j] = otherwise;
+  if (from) load_beside<true>(static_cast<const C*>(from), at, n, otherwise, values);
+}
+
 // y of a chunk.
 template <class T, bool Whole = false>
 DEVICE Chunk<T> normalised(const RowNormArgs& args, const Chunk<T>& x, int at, int n,

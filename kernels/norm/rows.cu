@@ -6,7 +6,7 @@
 namespace strata::gpu {
 namespace {
 
-constexpr int rows_of_block = 8;
+constexpr int rows_of_block = 8, parts_of_block = 32;
 
 // Blocks of 32 columns and 8 rows; blockIdx.y takes its share of the rows. partial is
 // [gridDim.y][2][C].
@@ -33,16 +33,17 @@ __global__ void __launch_bounds__(32 * rows_of_block, 1)
   partial[n + column] = sums.value[1];
 }
 
+// Blocks of 32 columns and 32 parts at a time: few columns and many parts are still many loads.
 template <class C>
-__global__ void __launch_bounds__(32 * rows_of_block, 1)
+__global__ void __launch_bounds__(32 * parts_of_block, 1)
     sum_parameter_partials_kernel(const C* partial, int parts, int n, C* dscale, C* dshift) {
   const int column = static_cast<int>(blockIdx.x * 32 + threadIdx.x);
   Sums<double, 2> sums{};
   if (column < n)
-    for (int64_t part = threadIdx.y; part < parts; part += rows_of_block)
+    for (int64_t part = threadIdx.y; part < parts; part += parts_of_block)
       sums = sums + Sums<double, 2>{static_cast<double>(partial[part * 2 * n + column]),
                                     static_cast<double>(partial[(part * 2 + 1) * n + column])};
-  sums = column_combine<rows_of_block>(sums, Add{});
+  sums = column_combine<parts_of_block>(sums, Add{});
   if (threadIdx.y != 0 || column >= n) return;
   if (dscale) dscale[column] = static_cast<C>(sums.value[0]);
   if (dshift) dshift[column] = static_cast<C>(sums.value[1]);
@@ -53,7 +54,7 @@ __global__ void __launch_bounds__(32 * rows_of_block, 1)
 void sum_parameter_partials(const RowNormGradientArgs& args, const void* partial, int parts) {
   auto run = [&]<class C>(Type<C>) {
     launch<sum_parameter_partials_kernel<C>>(
-        {.grid = divide_up(args.channels, 32), .block = dim3(32, rows_of_block)},
+        {.grid = divide_up(args.channels, 32), .block = dim3(32, parts_of_block)},
         static_cast<const C*>(partial), parts, static_cast<int>(args.channels),
         static_cast<C*>(args.dscale), static_cast<C*>(args.dshift));
   };
@@ -77,14 +78,16 @@ void row_norm_parameter_gradient(const RowNormGradientArgs& args) {
 
 const RowNormRung& pick_row_norm(const RowNormArgs& args) {
   const RowNormRung &one_pass = row_norm_rungs[1], &registers = row_norm_rungs[2],
-                    &cluster = row_norm_rungs[3];
+                    &cluster = row_norm_rungs[3], &stream = row_norm_rungs[4];
+  if (row_norm_wants_stream(args)) return stream;       // 1 read, many rows
   if (row_norm_fits_registers(args)) return registers;  // 1 read: up to 16384 elements of 16 bits
   if (row_norm_fits_cluster(args)) return cluster;      // 1 read: up to 900 thousand on sm_90
   return one_pass;                                      // 2 reads
 }
 const RowNormRung& pick_row_norm_gradient(const RowNormGradientArgs& args) {
   const RowNormRung &one_pass = row_norm_rungs[1], &registers = row_norm_rungs[2],
-                    &cluster = row_norm_rungs[3];
+                    &cluster = row_norm_rungs[3], &stream = row_norm_rungs[4];
+  if (row_norm_gradient_wants_stream(args)) return stream;  // 1 read, many rows
   if (row_norm_gradient_fits_registers(args))
     return registers;  // 1 read: C a multiple of a chunk, up to 8192
   if (row_norm_gradient_fits_cluster(args)) return cluster;  // 2 reads

@@ -19,16 +19,23 @@ void row_norm_three_pass(const RowNormArgs& args);
 void row_norm_one_pass(const RowNormArgs& args);
 void row_norm_registers(const RowNormArgs& args);
 void row_norm_cluster(const RowNormArgs& args);
+void row_norm_stream(const RowNormArgs& args);
 void row_norm_gradient_three_pass(const RowNormGradientArgs& args);
 void row_norm_gradient_one_pass(const RowNormGradientArgs& args);
 void row_norm_gradient_persistent(const RowNormGradientArgs& args);
 void row_norm_gradient_cluster(const RowNormGradientArgs& args);
+void row_norm_gradient_stream(const RowNormGradientArgs& args);
 bool row_norm_any(const RowNormArgs& args);
 bool row_norm_gradient_any(const RowNormGradientArgs& args);
 bool row_norm_fits_registers(const RowNormArgs& args);
 bool row_norm_gradient_fits_registers(const RowNormGradientArgs& args);
 bool row_norm_fits_cluster(const RowNormArgs& args);
 bool row_norm_gradient_fits_cluster(const RowNormGradientArgs& args);
+bool row_norm_fits_stream(const RowNormArgs& args);
+bool row_norm_gradient_fits_stream(const RowNormGradientArgs& args);
+// It fits, and rows are enough for it to be worth while.
+bool row_norm_wants_stream(const RowNormArgs& args);
+bool row_norm_gradient_wants_stream(const RowNormGradientArgs& args);
 
 inline constexpr RowNormRung row_norm_rungs[] = {
     {"three_pass", row_norm_three_pass, row_norm_gradient_three_pass, row_norm_any,
@@ -39,6 +46,8 @@ inline constexpr RowNormRung row_norm_rungs[] = {
      row_norm_gradient_fits_registers},
     {"cluster", row_norm_cluster, row_norm_gradient_cluster, row_norm_fits_cluster,
      row_norm_gradient_fits_cluster},
+    {"stream", row_norm_stream, row_norm_gradient_stream, row_norm_fits_stream,
+     row_norm_gradient_fits_stream},
 };
 const RowNormRung& pick_row_norm(const RowNormArgs& args);
 const RowNormRung& pick_row_norm_gradient(const RowNormGradientArgs& args);

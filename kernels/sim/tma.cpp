@@ -421,6 +421,22 @@ void bulk_load(void* shared, const void* global, unsigned bytes, uint64_t* barri
   enqueue_async(std::move(operation));
 }
 
+void store_async(void* shared, const void* value, unsigned bytes, uint64_t* barrier, unsigned rank,
+                 Site site) {
+  require_arch(90, "store_async", site);
+  if (reinterpret_cast<uintptr_t>(shared) % bytes)
+    fail(fmt::format("store_async: the place is not aligned to {} bytes", bytes), site);
+  const std::string stored(static_cast<const char*>(value), bytes);
+  auto operation = std::make_shared<AsyncOperation>();
+  operation->land = [=, target = targets_of(shared, barrier, 1 << rank, "store_async", site)[0],
+                     ticket = Ticket(site)] {
+    std::memcpy(target.tile, stored.data(), bytes);
+    ticket.access(target.block, target.tile, bytes, true);
+    arrive(target, bytes, ticket, "store_async", site);
+  };
+  enqueue_async(std::move(operation));
+}
+
 void bulk_store(void* global, const void* shared, unsigned bytes, bool add_f32, Site site) {
   check_bulk(shared, global, bytes, add_f32 ? "bulk_reduce_add_f32" : "bulk_store", site);
   const Ticket ticket(site);

@@ -18,6 +18,9 @@ void tma_load_im2col(void* shared, const gpu::TensorMap* map, const int* coordin
 void tma_store(int rank, const gpu::TensorMap* map, const int* coordinates, const void* shared,
                bool add, Site site);
 void bulk_load(void* shared, const void* global, unsigned bytes, uint64_t* barrier, Site site);
+// Of registers, into block `rank` of the cluster (st.async).
+void store_async(void* shared, const void* value, unsigned bytes, uint64_t* barrier, unsigned rank,
+                 Site site);
 void bulk_store(void* global, const void* shared, unsigned bytes, bool add_f32, Site site);
 void bulk_commit(Site site);
 // Until all but the latest `groups` have read shared memory, or are complete.

@@ -201,17 +201,47 @@ TEST(RowNormRows, BlocksStayForSeveralRows) {
       2);
 }
 
+// The ring of a streaming rung comes round, and so do the two halves of its mailboxes. Of devices
+// so small that a team has many rows: of warps, blocks, and clusters whose last block has less to
+// do.
+TEST(RowNormRows, RingsComeRoundManyTimes) {
+  const gpu::RowNormRung& stream = gpu::row_norm_rungs[4];
+  ASSERT_STREQ(stream.name, "stream");
+  gpu::DeviceInfo device = gpu::h100();
+  test::for_each_schedule(
+      [&] {
+        device.multiprocessors = 1;
+        test::Pretend pretend(device);
+        check<float>(stream, {300, 64}, 35);
+        check<bf16>(stream, {101, 768}, 36);
+        check<f16>(stream, {101, 1024, false}, 37);
+        check<double>(stream, {101, 400}, 38);
+        check<bf16>(stream, {21, 4104}, 39);
+        check<float>(stream, {7, 8000}, 40);
+      },
+      2);
+  test::for_each_schedule(
+      [&] {
+        device.multiprocessors = 8;
+        test::Pretend pretend(device);
+        check<bf16>(stream, {13, 20000, true, false, true}, 41);
+        check<bf16>(stream, {9, 20008, false, true, false}, 42);
+        check<double>(stream, {4, 16386}, 43);
+      },
+      2);
+}
+
 TEST(RowNormLauncher, PicksByShapeAndArchitecture) {
   if (!gpu::simulated()) GTEST_SKIP() << "needs a device that can be pretended";
   alignas(16) static float place[4] = {};
-  auto forward = [&](DType dtype, int64_t n) {
+  auto forward = [&](DType dtype, int64_t n, int64_t rows = 4) {
     return std::string(
-        gpu::pick_row_norm({nullptr, nullptr, nullptr, nullptr, place, place, 4, n, 1e-5, dtype})
+        gpu::pick_row_norm({nullptr, nullptr, nullptr, nullptr, place, place, rows, n, 1e-5, dtype})
             .name);
   };
-  auto backward = [&](DType dtype, int64_t n, const char* x = nullptr) {
+  auto backward = [&](DType dtype, int64_t n, const char* x = nullptr, int64_t rows = 4) {
     return std::string(gpu::pick_row_norm_gradient(
-                           {x, nullptr, nullptr, place, place, place, place, place, 4, n, dtype})
+                           {x, nullptr, nullptr, place, place, place, place, place, rows, n, dtype})
                            .name);
   };
   EXPECT_EQ(forward(DType::bf16, 16384), "registers");
@@ -223,14 +253,31 @@ TEST(RowNormLauncher, PicksByShapeAndArchitecture) {
   EXPECT_EQ(backward(DType::bf16, 8200), "cluster");
   EXPECT_EQ(backward(DType::f32, 4096, reinterpret_cast<const char*>(4)), "cluster");
   EXPECT_EQ(backward(DType::f32, 400000), "one_pass");
+  const char* unaligned = reinterpret_cast<const char*>(4);
+  EXPECT_EQ(forward(DType::bf16, 768, 4223), "registers");
+  EXPECT_EQ(forward(DType::bf16, 768, 4224), "stream");
+  EXPECT_EQ(forward(DType::bf16, 770, 1 << 20), "registers");
+  EXPECT_EQ(forward(DType::bf16, 131072, 32), "stream");
+  EXPECT_EQ(forward(DType::bf16, 131080, 32), "cluster");
+  EXPECT_EQ(backward(DType::f16, 768, nullptr, 4223), "registers");
+  EXPECT_EQ(backward(DType::f16, 768, nullptr, 4224), "stream");
+  EXPECT_EQ(backward(DType::f32, 768, unaligned, 1 << 20), "cluster");
+  EXPECT_EQ(backward(DType::bf16, 131072, nullptr, 32), "stream");
+  EXPECT_EQ(backward(DType::bf16, 131080, nullptr, 32), "cluster");
   test::Pretend pretend(gpu::a100());
   EXPECT_EQ(forward(DType::f32, 30000), "cluster");
   EXPECT_EQ(forward(DType::f32, 60000), "one_pass");
   EXPECT_EQ(backward(DType::f32, 30000), "one_pass");
+  EXPECT_EQ(forward(DType::bf16, 16384, 1 << 20), "stream");
+  EXPECT_EQ(forward(DType::bf16, 16392, 1 << 20), "cluster");
+  EXPECT_EQ(backward(DType::bf16, 4096, nullptr, 1 << 20), "stream");
+  EXPECT_EQ(backward(DType::bf16, 8192, nullptr, 1 << 20), "registers");
+  EXPECT_EQ(backward(DType::bf16, 16384, nullptr, 1 << 20), "cluster");
 }
 TEST(RowNormLauncher, RunsOnADeviceWithoutClusters) {
   test::Pretend pretend(gpu::a100());
   for (int64_t n : {17000, 50000}) check<float>(gpu::row_norm_rungs[n < 20000 ? 3 : 1], {2, n}, 30);
+  for (int64_t n : {768, 4096}) check<float>(gpu::row_norm_rungs[4], {3, n}, 31);
 }
 TEST(RowNormLauncher, EmptyArraysAreFine) {
   DeviceBuffer<float> dscale(std::vector<float>{1, 2, 3}), dshift(std::vector<float>{1, 2, 3}),
