@@ -16,9 +16,10 @@ std::span<const GemmRung> hopper_gemm_rungs() {
   return rungs;
 }
 
+// Not where K is so much longer than N that the parts a cluster has leave most of the device idle.
 bool streams_weights(const GemmArguments& g) {
   constexpr int64_t tile = 128;
-  return g.M > 1 && g.N >= tile && gemm_ladder::hopper_skinny.supports(g);
+  return g.M > 1 && g.N >= tile && g.K <= 32 * g.N && gemm_ladder::hopper_skinny.supports(g);
 }
 
 const GemmRung* hopper_choice(const GemmArguments& g) {

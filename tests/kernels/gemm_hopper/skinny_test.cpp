@@ -169,6 +169,9 @@ TEST_F(HopperSkinny, IsChosenForFewRowsAndManyColumns) {
   EXPECT_NE(choice(), "19_hopper_skinny") << "not a whole tile of weights";
   g.N = 128;
   EXPECT_EQ(choice(), "19_hopper_skinny");
+  g.K = 4104, g.a_row = 4104, g.b_column = 4104;
+  EXPECT_NE(choice(), "19_hopper_skinny") << "K is more than 32 N";
+  g.K = 4096, g.a_row = 4096;
   g.b_row = 128, g.b_column = 1;
   EXPECT_EQ(choice(), "19_hopper_skinny") << "B along N";
   g.M = 4, g.b_row = 129;
