@@ -13,6 +13,7 @@
 #include "kernels/gpu/convert.h"
 #include "kernels/norm/channels.h"
 #include "kernels/reduce/columns.h"
+#include "kernels/reduce/rows_in_flight.h"
 
 namespace strata::gpu {
 
@@ -126,23 +127,6 @@ void visit_whole(bool whole, F&& f) {
     f.template operator()<true>();
   else
     f.template operator()<false>();
-}
-
-// Calls take(at, load(at)) for `rows` chunks, `step` elements apart, in order. `depth` loads are
-// asked for before the first is taken; past the end they are predicated off, so no branch lies
-// between them.
-template <int depth, class Load, class Take>
-DEVICE void walk_rows(int rows, int64_t at, int64_t step, Load load, Take take) {
-  decltype(load(at)) loaded[depth];
-#pragma unroll 1
-  for (; rows > 0; rows -= depth, at += depth * step) {
-#pragma unroll
-    for (int k = 0; k < depth; ++k)
-      if (k < rows) loaded[k] = load(at + k * step);
-#pragma unroll
-    for (int k = 0; k < depth; ++k)
-      if (k < rows) take(at + k * step, loaded[k]);
-  }
 }
 
 // N constants of each of the block's columns. make(index in [samples, channels], k) makes those of

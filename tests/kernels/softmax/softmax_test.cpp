@@ -120,9 +120,21 @@ TYPED_TEST(Softmax, EveryRungMatchesFloat64) {
 TYPED_TEST(Softmax, AxesThatAreNotTheLast) {
   for (const Shape& s : {Shape{2, 5, 3}, {1, 33, 40}, {3, 1, 65}})
     for (bool log : {false, true}) check<TypeParam>(gpu::softmax_rungs[4], s, log, 1, 12);
+  // Whole vectors of columns: one part; several, of which the last is short; narrow and wide
+  // blocks.
+  for (const Shape& s : {Shape{2, 5, 8}, {1, 33, 40}, {2, 3, 520}, {1, 300, 264}, {3, 1500, 16}})
+    for (bool log : {false, true}) check<TypeParam>(gpu::softmax_rungs[4], s, log, 0, 25);
+  check<TypeParam>(gpu::softmax_rungs[4], {1, 1100, 9}, false, 0, 26);
+}
+TYPED_TEST(Softmax, ColumnsOfAFullDeviceAreOnePart) {
+  gpu::DeviceInfo device = gpu::h100();
+  device.multiprocessors = 1;
+  test::Pretend pretend(device);
+  for (bool log : {false, true}) check<TypeParam>(gpu::softmax_rungs[4], {4, 200, 264}, log, 0, 27);
 }
 TYPED_TEST(Softmax, UnderEverySchedule) {
   test::for_each_schedule([] {
+    check<TypeParam>(gpu::softmax_rungs[4], {1, 150, 64}, false, 0, 28);
     for (const gpu::SoftmaxRung& rung : gpu::softmax_rungs)
       check<TypeParam>(rung, {2, 301}, false, 1, 13);
   });
@@ -259,6 +271,29 @@ TEST(SoftmaxRows, WholeChunks) {
                 false, 0, 24);
 }
 
+// Columns with infinities and NaN in one part of the axis or all, as rows of them.
+TEST(SoftmaxColumns, SpecialValuesAsTheCpu) {
+  const size_t size = 400, inner = 64;
+  const float inf = INFINITY;
+  std::vector<float> x = test::random_values<float>(size * inner, 29);
+  for (size_t i = 0; i < size; ++i) {
+    x[i * inner] = -inf;
+    if (i != 399) x[i * inner + 1] = -inf;
+    if (i < 250) x[i * inner + 2] = -inf;
+  }
+  x[3] = NAN;
+  x[390 * inner + 4] = NAN;
+  x[200 * inner + 5] = inf;
+  x[17 * inner + 6] = -inf;
+  for (bool log : {false, true}) {
+    std::vector<float> y(x.size());
+    cpu::softmax({x.data(), y.data(), 1, size, inner, DType::f32, log});
+    DeviceBuffer<float> dx(x), dev_y(x.size());
+    gpu::softmax({dx.data(), dev_y.data(), 1, size, inner, DType::f32, log});
+    test::expect_within(dev_y.host(), widened(y), [](size_t) { return 1e-5; });
+  }
+}
+
 TEST(SoftmaxRows, EqualBitsRunToRun) {
   const auto x = test::random_values<bf16>(3 * 5000, 18);
   for (const gpu::SoftmaxRung& rung : gpu::softmax_rungs) {
@@ -273,6 +308,23 @@ TEST(SoftmaxRows, EqualBitsRunToRun) {
     for (size_t run = 1; run < results.size(); ++run)
       test::expect_same_bits(results[0], results[run], rung.name);
   }
+}
+TEST(SoftmaxColumns, EqualBitsRunToRun) {
+  const auto y = test::random_values<bf16>(625 * 24, 30),
+             dy = test::random_values<bf16>(625 * 24, 31);
+  std::vector<std::vector<bf16>> results;
+  test::for_each_schedule(
+      [&] {
+        DeviceBuffer<bf16> dev_y(y), dev_dy(dy), softmax(y.size()), gradient(y.size());
+        gpu::softmax({dev_y.data(), softmax.data(), 1, 625, 24, DType::bf16, false});
+        gpu::softmax_gradient(
+            {dev_y.data(), dev_dy.data(), gradient.data(), 1, 625, 24, DType::bf16, false});
+        results.push_back(softmax.host());
+        for (bf16 value : gradient.host()) results.back().push_back(value);
+      },
+      2);
+  for (size_t run = 1; run < results.size(); ++run)
+    test::expect_same_bits(results[0], results[run], "columns");
 }
 
 }  // namespace
