@@ -17,8 +17,12 @@ constexpr int threads_of(int K) { return K == 3 ? 384 : 256; }
 constexpr int strip_width(int K, int stride, bool transposed) {
   return K == 7 && stride == 2 && !transposed ? 2 : 4;
 }
-// Source rows that are asked for ahead of the one in use.
-constexpr int rows_ahead(int K, int rows_in) { return K == 7 || rows_in == 2 ? 1 : 3; }
+// Steps that are asked for ahead of the one in use. Where they and it are as many as are unrolled,
+// rows stay where they arrive; a copy would wait for them.
+template <class S>
+constexpr int steps_ahead() {
+  return S::K == 7 || (S::K == 5 && S::rows_in == 2) ? 1 : S::unrolled - 1;
+}
 
 // The filters of the block's channels, [taps][across V] in pitch lines: a multiple of 4 off the
 // banks' 32, for what is stored tap by tap.
@@ -55,23 +59,27 @@ DEVICE void accumulate(int row, const Pixels<Chunk<T, V>, S::columns>& source,
   }
 }
 
+// Row h of image n is finished; `wanted`: it is this piece's.
 template <bool plain, class S, class T, int V>
 DEVICE void store_row(const Epilogue<T>& epilogue, int channel,
-                      const StripRows<T, V, S::width>& target, int n, int h,
+                      const StripRows<T, V, S::width>& target, int n, int h, bool wanted,
                       const Pixels<Vec<float, V>, S::width>& sum) {
-  int64_t offset = target.offset(n, h);
+  const unsigned bits = wanted ? target.present(n, h) : 0;
+  T* pixel = target.row(n, h);
 #pragma unroll
-  for (int b = 0; b < S::width; ++b, offset += target.C) {
+  for (int b = 0; b < S::width; ++b, pixel += target.C) {
     float values[V];
 #pragma unroll
     for (int e = 0; e < V; ++e) values[e] = sum.at[b][e];
-    if (!(target.mask >> b & 1)) continue;
-    if constexpr (!plain) {
+    if constexpr (plain) {
+      const Vec<T, V> finished = contract<T>(values);
+      if (bits >> b & 1) store_vector(pixel, finished);
+    } else if (bits >> b & 1) {
 #pragma unroll
       for (int e = 0; e < V; ++e)
-        values[e] = epilogue.value(values[e], channel + e, offset + channel + e);
+        values[e] = epilogue.value(values[e], channel + e, pixel - epilogue.out + e);
+      store_vector(pixel, contract<T>(values));
     }
-    store_vector(target.first + offset, contract<T>(values));
   }
 }
 
@@ -79,7 +87,7 @@ DEVICE void store_row(const Epilogue<T>& epilogue, int channel,
 template <class T, class S, bool plain>
 __global__ void __launch_bounds__(threads_of(S::K), 1)
     depthwise_strip_kernel(Walk walk, const T* source, const T* weight, Epilogue<T> epilogue) {
-  constexpr int V = strip_channels<T, S::K>, ahead = rows_ahead(S::K, S::rows_in);
+  constexpr int V = strip_channels<T, S::K>, ahead = steps_ahead<S>();
   float* filters = dynamic_shared<float>();
   stage_filters<T, V, S::taps>(walk, weight, filters);
   __syncthreads();
@@ -113,19 +121,18 @@ __global__ void __launch_bounds__(threads_of(S::K), 1)
 #pragma unroll
   for (int i = 0; i < ahead; ++i) load(steps[i]);
 
-  for (int begun = 0; begun < walk.piece + S::reach; begun += S::period) {
+  for (int begun = 0; begun < walk.piece + S::reach; begun += S::unrolled) {
 #pragma unroll
-    for (int phase = 0; phase < S::period; ++phase) {
+    for (int phase = 0; phase < S::unrolled; ++phase) {
       load(steps[ahead]);
 #pragma unroll
       for (int i = 0; i < S::rows_in; ++i) accumulate<S, T>(i, steps[0].row[i], filter, sum);
         // The oldest rows are finished, if the piece saw them begin.
 #pragma unroll
-      for (int a = 0; a < S::rows_out; ++a) {
-        const int h = (storing.u - S::reach) * S::rows_out + walk.target_row + a;
-        if (to.holds(storing.n, h) && begun + phase >= S::reach)
-          store_row<plain, S>(epilogue, channel, to, storing.n, h, sum[a]);
-      }
+      for (int a = 0; a < S::rows_out; ++a)
+        store_row<plain, S>(epilogue, channel, to, storing.n,
+                            (storing.u - S::reach) * S::rows_out + walk.target_row + a,
+                            begun + phase >= S::reach, sum[a]);
       storing.advance(walk);
       advance(steps);
       advance<S::rows_out>(sum);

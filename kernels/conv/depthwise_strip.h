@@ -29,7 +29,9 @@ namespace strata::gpu::conv {
 template <int K_, int stride_, bool transposed, int width_>
 struct Strip {
   static constexpr int K = K_, stride = stride_, width = width_, taps = K * K;
-  static constexpr int reach = (K - 1) / stride, period = reach + 1;
+  static constexpr int reach = (K - 1) / stride;
+  // Steps after which rows under way bear the same names again, unless that is too long a text.
+  static constexpr int unrolled = K == 7 ? 1 : reach + 1;
   static constexpr int rows_in = transposed ? 1 : stride, rows_out = transposed ? stride : 1;
   static constexpr int live = rows_out * (reach + 1);  // target rows under way
   static constexpr int step_in =
@@ -123,37 +125,39 @@ struct Pixels {
   Chunk at[columns];
 };
 
-// An array [N, H, W, C] as a strip sees it: `columns` pixels from `column` on, of V channels.
+// An array [N, H, W, C] as a strip sees it: `columns` pixels of V channels.
 template <class T, int V, int columns>
 struct StripRows {
-  T* first;  // the thread's channels of pixel 0
-  int N, H, W, C, column;
-  unsigned mask;  // bit i: column + i is in the image
+  T* first;  // the strip in row 0 of image 0, which may begin before the array
+  int N, H, W, C;
+  unsigned mask;  // bit i: the strip's column i is in the image
 
   DEVICE static StripRows of(T* array, const Walk& walk, int H, int W, int channel, int column) {
-    StripRows rows{array + channel, walk.N, H, W, walk.C, column, 0};
+    StripRows rows{
+        array + static_cast<int64_t>(column) * walk.C + channel, walk.N, H, W, walk.C, 0};
 #pragma unroll
     for (int i = 0; i < columns; ++i)
       rows.mask |= static_cast<unsigned>(column + i) < static_cast<unsigned>(W) ? 1u << i : 0u;
     return rows;
   }
-  DEVICE bool holds(int n, int h) const {
-    return n < N && static_cast<unsigned>(h) < static_cast<unsigned>(H);
+  DEVICE unsigned present(int n, int h) const {
+    return n < N && static_cast<unsigned>(h) < static_cast<unsigned>(H) ? mask : 0;
   }
-  // Of the strip's first pixel; pixels are fewer than 2^30.
-  DEVICE int64_t offset(int n, int h) const {
-    return static_cast<int64_t>((n * H + h) * W + column) * C;
+  // Only for rows that are there: a product of 32-bit numbers without signs is one instruction.
+  DEVICE T* row(int n, int h) const {
+    return first +
+           static_cast<uint64_t>(static_cast<uint32_t>((n * H + h) * W)) * static_cast<uint32_t>(C);
   }
   // Zeros where the image is not, or not wanted: loads without branches between them, so that all
   // are under way together.
   template <class Chunk>
   DEVICE void load(int n, int h, bool wanted, Pixels<Chunk, columns>& pixels) const {
-    const unsigned present = wanted && holds(n, h) ? mask : 0;
-    const T* pixel = first + offset(n, h);
+    const unsigned bits = wanted ? present(n, h) : 0;
+    const T* pixel = row(n, h);
 #pragma unroll
     for (int i = 0; i < columns; ++i, pixel += C) {
       pixels.at[i] = Chunk{};
-      if (present >> i & 1) pixels.at[i] = *reinterpret_cast<const Chunk*>(pixel);
+      if (bits >> i & 1) pixels.at[i] = *reinterpret_cast<const Chunk*>(pixel);
     }
   }
 };
@@ -190,7 +194,7 @@ Walk walk_of(const ConvShape& k, bool transposed, int V, int threads) {
   const int64_t held = int64_t{device().multiprocessors} * walk.items / slabs;
   const int64_t wanted = std::max<int64_t>(1, held / walk.tiles);
   const int64_t piece = std::max<int64_t>((line + wanted - 1) / wanted, S::K);
-  walk.piece = narrow(divide_up(piece + S::reach, S::period)) * S::period - S::reach;
+  walk.piece = narrow(divide_up(piece + S::reach, S::unrolled)) * S::unrolled - S::reach;
   walk.pieces = narrow(divide_up(line, walk.piece));
   walk.by_tiles = gpu::Divisor(static_cast<uint32_t>(walk.tiles));
   walk.by_steps = gpu::Divisor(static_cast<uint32_t>(walk.steps));

@@ -14,8 +14,11 @@ namespace {
 
 // One block a multiprocessor, with all registers: 168 or 255 a thread.
 constexpr int threads_of(int K) { return K == 3 ? 384 : 256; }
-// Source rows that are asked for ahead of the one in use.
-constexpr int rows_ahead(int K, int rows_in) { return K == 7 || rows_in == 2 ? 1 : 2; }
+// Steps that are asked for ahead of the one in use, as in depthwise_strip.cu.
+template <class S>
+constexpr int steps_ahead() {
+  return S::K == 3 ? S::unrolled - 1 : 1;
+}
 
 // A line of sums of a tap, so that neighbouring taps lie in other banks.
 __host__ __device__ inline int sum_pitch(const Walk& walk, int V) { return walk.across * V + 4; }
@@ -79,7 +82,7 @@ DEVICE void accumulate(int row, int p, int P, const Pixels<Chunk<T, V>, S::colum
 template <class T, class S>
 __global__ void __launch_bounds__(threads_of(S::K), 1)
     depthwise_strip_weight_kernel(Walk walk, const T* x, const T* gradient, float* partial) {
-  constexpr int V = strip_channels<T, S::K>, ahead = rows_ahead(S::K, S::rows_in);
+  constexpr int V = strip_channels<T, S::K>, ahead = steps_ahead<S>();
   const Lane lane = Lane::of<V>(walk);
   const int channel = lane.channel<V>(walk);
   // The last strip of a row ends with it; of the gradient it takes what the one before left.
@@ -93,31 +96,33 @@ __global__ void __launch_bounds__(threads_of(S::K), 1)
 
   struct Step {
     Pixels<Chunk<T, V>, S::columns> row[S::rows_in];
+    Pixels<Chunk<T, V>, S::width> gradient;
   };
   Step steps[ahead + 1];
-  Pixels<Chunk<T, V>, S::width> gradients[S::reach + ahead + 1] = {};
+  Pixels<Chunk<T, V>, S::width> gradients[S::live] = {};
   Vec<float, V> sum[S::taps] = {};
   Cursor loading = lane.begin(walk), now = loading;
   // Early steps only bring rows of the gradient; x counts from the piece's own steps on, which in
   // the first piece are all.
   int early = lane.piece == 0 ? 0 : S::reach;
-  auto load = [&](Step& step, Pixels<Chunk<T, V>, S::width>& newest) {
+  auto load = [&](Step& step) {
 #pragma unroll
     for (int i = 0; i < S::rows_in; ++i)
       from.load(loading.n, loading.u * S::rows_in + walk.source_row + i, early <= 0, step.row[i]);
-    by.load(loading.n, loading.u, true, newest);
+    by.load(loading.n, loading.u, true, step.gradient);
     loading.advance(walk);
     --early;
   };
   const int count = lane.active ? walk.piece + S::reach : 0;
   if (lane.active) {
 #pragma unroll
-    for (int i = 0; i < ahead; ++i) load(steps[i], gradients[S::reach + i]);
+    for (int i = 0; i < ahead; ++i) load(steps[i]);
   }
-  for (int begun = 0; begun < count; begun += S::period) {
+  for (int begun = 0; begun < count; begun += S::unrolled) {
 #pragma unroll
-    for (int phase = 0; phase < S::period; ++phase) {
-      load(steps[ahead], gradients[S::reach + ahead]);
+    for (int phase = 0; phase < S::unrolled; ++phase) {
+      load(steps[ahead]);
+      gradients[S::reach] = steps[0].gradient;
 #pragma unroll
       for (int i = 0; i < S::rows_in; ++i)
         accumulate<S, T>(i, now.u - S::reach, walk.target_H, steps[0].row[i], gradients, sum);
