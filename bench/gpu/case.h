@@ -53,6 +53,7 @@ struct ConvCase {
   int64_t N, H, C, O, R, stride;
   std::string pass = "forward";
   DType dtype = DType::bf16;
+  int64_t groups = 1;
 };
 Case conv_case(const ConvCase& shape);
 

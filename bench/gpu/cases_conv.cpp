@@ -1,7 +1,9 @@
-// The convolutions of ResNet-50 (He et al. 2016, the stride in the 3x3), each distinct one once, in
-// its three passes, at 128 images of 224x224.
+// The convolutions of ResNet-50 (He et al. 2016, the stride in the 3x3), each distinct one once,
+// and depthwise ones of MobileNet (Howard et al. 2017), in their three passes, at 128 images of
+// 224x224. Memory bounds the depthwise ones: copies of as many bytes are rivals, too.
 #include <fmt/format.h>
 
+#include "bench/gpu/memory_case.h"
 #include "bench/gpu/rivals.h"
 #include "tools/xray/operands.h"
 
@@ -22,13 +24,14 @@ ConvShape shape_of(const ConvCase& c) {
   s.N = c.N, s.H = s.W = c.H, s.C = c.C, s.O = c.O, s.R = s.S = c.R;
   s.stride_h = s.stride_w = c.stride;
   s.top = s.bottom = s.left = s.right = (c.R - 1) / 2;
+  s.groups = c.groups;
   s.P = s.Q = (c.H + 2 * s.top - c.R) / c.stride + 1;
   return s;
 }
 
 int64_t images_of(const ConvShape& s) { return s.N * s.H * s.W * s.C; }
 int64_t results_of(const ConvShape& s) { return s.N * s.P * s.Q * s.O; }
-int64_t weights_of(const ConvShape& s) { return s.O * s.R * s.S * s.C; }
+int64_t weights_of(const ConvShape& s) { return s.O * s.R * s.S * s.C / s.groups; }
 
 void run(const gpu::conv::Problem& p) {
   switch (p.pass) {
@@ -61,12 +64,14 @@ Prepared prepare(const ConvCase& c, double bytes, int copies) {
   }
   prepared.kernel = gpu::conv::choose(sets[0]).name;
   prepared.workload.flops =
-      2.0 * static_cast<double>(results_of(s)) * static_cast<double>(s.R * s.S * s.C);
+      2.0 * static_cast<double>(results_of(s)) * static_cast<double>(s.R * s.S * s.C / s.groups);
   prepared.workload.bytes = bytes;
   prepared.workload.run = [sets](int copy) { run(sets[static_cast<size_t>(copy)]); };
   Rivals rivals = conv_rivals(sets);
   prepared.rivals = std::move(rivals.found);
   prepared.notes = std::move(rivals.notes);
+  if (s.groups > 1)
+    for (Rival& copy : copy_rivals(bytes, copies)) prepared.rivals.push_back(std::move(copy));
   return prepared;
 }
 
@@ -104,12 +109,22 @@ std::vector<Case> conv_cases() {
       {"4 widen", 7, 512, 2048, 1, 1},  {"4 narrow", 7, 2048, 512, 1, 1},
       {"4 body", 7, 512, 512, 3, 1},
   };
+  static constexpr Layer depthwise[] = {
+      {"depthwise 112", 112, 32, 32, 3, 1}, {"depthwise 112 step", 112, 64, 64, 3, 2},
+      {"depthwise 56", 56, 128, 128, 3, 1}, {"depthwise 28", 28, 256, 256, 3, 1},
+      {"depthwise 14", 14, 512, 512, 3, 1}, {"depthwise 14 step", 14, 512, 512, 3, 2},
+      {"depthwise 7", 7, 1024, 1024, 3, 1},
+  };
   std::vector<Case> cases;
   for (const Layer& l : layers)
     for (const char* pass : {"forward", "input gradient", "weight gradient"}) {
       if (l.C == 3 && std::string(pass) == "input gradient") continue;  // nobody asks for it
       cases.push_back(conv_case({"ResNet-50", l.name, 128, l.H, l.C, l.O, l.R, l.stride, pass}));
     }
+  for (const Layer& l : depthwise)
+    for (const char* pass : {"forward", "input gradient", "weight gradient"})
+      cases.push_back(conv_case(
+          {"MobileNet", l.name, 128, l.H, l.C, l.O, l.R, l.stride, pass, DType::bf16, l.C}));
   return cases;
 }
 

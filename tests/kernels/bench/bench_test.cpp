@@ -36,7 +36,8 @@ TEST(GpuBench, EveryKindOfCaseRuns) {
     run_all_copies(
         gemm_case({"small", "product", 40, 24, 32, "NT", DType::bf16, false, /*fp8=*/true}));
   for (const char* pass : {"forward", "input gradient", "weight gradient"})
-    run_all_copies(conv_case({"small", "layer", 1, 8, 16, 16, 3, 2, pass}));
+    for (int64_t groups : {1, 16})
+      run_all_copies(conv_case({"small", "layer", 1, 8, 16, 16, 3, 2, pass, DType::bf16, groups}));
   for (bool backward : {false, true})
     run_all_copies(attention_case({"small", 1, 32, 1, 64, true, backward}));
   for (const char* kind : {"layer norm", "layer norm gradient", "rms norm", "rms norm gradient",
@@ -91,6 +92,10 @@ TEST(GpuBench, CasesHaveTheWorkOfTheirShape) {
   EXPECT_EQ(product.workload.bytes, 2.0 * (4 * 16 + 16 * 8 + 4 * 8));
   const Prepared layer = conv_case({"", "", 1, 8, 4, 6, 3, 2}).prepare(1);
   EXPECT_EQ(layer.workload.flops, 2.0 * 4 * 4 * 6 * 9 * 4);
+  const Prepared depthwise =
+      conv_case({"", "", 1, 8, 4, 4, 3, 2, "forward", DType::bf16, 4}).prepare(1);
+  EXPECT_EQ(depthwise.workload.flops, 2.0 * 4 * 4 * 4 * 9);
+  EXPECT_EQ(depthwise.workload.bytes, 2.0 * (8 * 8 + 4 * 4 + 9) * 4);
   EXPECT_EQ(reduce_case({"sum", "rows", 5, 70}).bytes, 2.0 * 5 * 70);
   EXPECT_EQ(reduce_case({"mean and variance", "rows", 5, 70}).bytes, 2 * 2.0 * 5 * 70);
   EXPECT_EQ(elementwise_case({"gelu(x + row) y", 6, 40}).bytes, 2.0 * 3 * 6 * 40);
