@@ -24,9 +24,13 @@ struct Entry {
   K key;
   uint32_t index;
 };
+// Without a branch, which would be one an element.
 template <class K>
 DEVICE bool before(const Entry<K>& a, const Entry<K>& b) {
-  return a.key < b.key || (a.key == b.key && a.index < b.index);
+  if constexpr (sizeof(K) == 4)
+    return (uint64_t{a.key} << 32 | a.index) < (uint64_t{b.key} << 32 | b.index);
+  else
+    return (a.key < b.key) | ((a.key == b.key) & (a.index < b.index));
 }
 struct First {
   template <class K>
@@ -81,27 +85,28 @@ DEVICE void group_sync() {
     __syncthreads();
 }
 
-// The entries of a group in order, one a thread: a bitonic network, by shuffles within a warp and
-// through `shared`, the group's own, between warps.
+// The entries of a group in order, one a thread: the network of rung 7, by shuffles within a warp
+// and through `shared`, the group's own, between warps. A warp's 15 steps are unrolled.
 template <class Group, class K>
 DEVICE Entry<K> sort_entries(Entry<K> mine, Entry<K>* shared) {
   constexpr int entries = Group::block_threads / Group::groups_per_block;
+  [[maybe_unused]] constexpr int unrolled = entries == 32 ? 5 : 1;
   const int rank = Group::rank();
-#pragma unroll 1
+#pragma unroll unrolled
   for (int size = 2; size <= entries; size *= 2) {
-#pragma unroll 1
-    for (int step = size / 2; step > 0; step /= 2) {
+#pragma unroll unrolled
+    for (int bit = size / 2, mask = size - 1; bit > 0; bit /= 2, mask = bit) {
       Entry<K> other;
-      if (step < 32) {
-        other = shuffle_xor(mine, step);
+      if (mask < 32) {
+        other = shuffle_xor(mine, mask);
       } else {
         shared[rank] = mine;
         group_sync<Group>();
-        other = shared[rank ^ step];
+        other = shared[rank ^ mask];
         group_sync<Group>();
       }
-      const bool ascending = (rank & size) == 0, low = (rank & step) == 0;
-      if (before(other, mine) == (low == ascending)) mine = other;
+      const bool lower = (rank & bit) == 0;
+      if (before(other, mine) == lower) mine = other;
     }
   }
   return mine;
