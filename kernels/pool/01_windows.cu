@@ -48,9 +48,9 @@ DEVICE void load_patch(T (&patch)[Rows][Columns][V], const T* pixel, int64_t lin
 
 // NaN wins, and the first value does among equals; so one that is read again never does.
 template <class T, int V, class P>
-__global__ __launch_bounds__(threads, blocks) void max_kernel(Geometry k, Items items, const T* x,
-                                                              T* out, uint8_t* compact,
-                                                              int64_t* planar) {
+__global__ __launch_bounds__(threads,
+                             blocks<T>) void max_kernel(Geometry k, Items items, const T* x, T* out,
+                                                        uint8_t* compact, int64_t* planar) {
   const uint32_t index = blockIdx.x * threads + threadIdx.x;
   if (index >= items.count) return;
   const auto [n, p, q, c] = items(index);
@@ -103,8 +103,8 @@ __global__ __launch_bounds__(threads, blocks) void max_kernel(Geometry k, Items 
 
 // Rows of the window are summed on their own, as on the CPU.
 template <class T, int V, class P>
-__global__ __launch_bounds__(threads, blocks) void mean_kernel(Geometry k, Items items, const T* x,
-                                                               T* out) {
+__global__ __launch_bounds__(threads, blocks<T>) void mean_kernel(Geometry k, Items items,
+                                                                  const T* x, T* out) {
   const uint32_t index = blockIdx.x * threads + threadIdx.x;
   if (index >= items.count) return;
   const auto [n, p, q, c] = items(index);

@@ -8,7 +8,7 @@
 // for four outputs before it adds the first, so that they are waited for once. Bytes: values,
 // switches and image once. Switches of 8 bytes may point anywhere in the plane (max_unpool2d): then
 // a thread owns a channel of an image and walks its outputs, which is slow where N C is small.
-// Registers 26 to 80. One pixel a thread: 0.38 to 0.52 of a copy on an H200; since then not yet
+// Registers 26 to 94. One pixel a thread: 0.38 to 0.52 of a copy on an H200; since then not yet
 // measured.
 #include "kernels/pool/device.h"
 
@@ -59,8 +59,9 @@ DEVICE void store_quad(const Geometry& k, const T (&quad)[2][2][V], int h, int w
 }
 
 template <class T, int V, class P>
-__global__ __launch_bounds__(threads, blocks) void mean_adjoint_kernel(Geometry k, Items quads,
-                                                                       const T* values, T* image) {
+__global__ __launch_bounds__(threads, blocks<T>) void mean_adjoint_kernel(Geometry k, Items quads,
+                                                                          const T* values,
+                                                                          T* image) {
   const uint32_t index = blockIdx.x * threads + threadIdx.x;
   if (index >= quads.count) return;
   const auto [n, row, column, c] = quads(index);
@@ -85,7 +86,10 @@ __global__ __launch_bounds__(threads, blocks) void mean_adjoint_kernel(Geometry 
 #pragma unroll
         for (int pixel = 0; pixel < 4; ++pixel) {
           const int i = pixel / 2, j = pixel % 2;
-          if (p + r > p1 || q + s > q1 || !rows.holds(h + i) || !columns.holds(w + j)) continue;
+          // Not &&, which would be branches.
+          const bool covered =
+              (p + r <= p1) & (q + s <= q1) & rows.holds(h + i) & columns.holds(w + j);
+          if (!covered) continue;
 #pragma unroll
           for (int v = 0; v < V; ++v) total[i][j][v] += scale * value[r][s][v];
         }
@@ -101,9 +105,10 @@ using SwitchWord =
     std::conditional_t<V == 4, uint32_t, std::conditional_t<V == 2, uint16_t, uint8_t>>;
 
 template <class T, int V, class P>
-__global__ __launch_bounds__(threads,
-                             blocks) void scatter_kernel(Geometry k, Items quads, const T* values,
-                                                         const uint8_t* switches, T* image) {
+__global__ __launch_bounds__(threads, blocks<T>) void scatter_kernel(Geometry k, Items quads,
+                                                                     const T* values,
+                                                                     const uint8_t* switches,
+                                                                     T* image) {
   const uint32_t index = blockIdx.x * threads + threadIdx.x;
   if (index >= quads.count) return;
   const auto [n, row, column, c] = quads(index);

@@ -13,7 +13,9 @@ namespace strata::gpu::pool {
 struct Range {
   int begin, end;
   DEVICE int size() const { return end - begin; }
-  DEVICE bool holds(int i) const { return begin <= i && i < end; }
+  DEVICE bool holds(int i) const {
+    return static_cast<unsigned>(i - begin) < static_cast<unsigned>(size());
+  }
 };
 
 // The lists of a cpu::PoolAxis, from how they were made. Output i covers begin(i) <= h < end(i);
@@ -194,8 +196,11 @@ void for_each_batch(int64_t N, int64_t elements_of_image, F&& f) {
   for (int64_t first = 0; first < N; first += images) f(first, std::min(images, N - first));
 }
 
-// `blocks` of a multiprocessor leave a thread 80 registers. Without the figure ptxas looks for the
-// most threads, and fits them by waiting for one load before it asks for the next.
-inline constexpr int threads = 256, blocks = 3;
+// `blocks` of a multiprocessor leave a thread 80 registers, and 128 for f64. Without the figure
+// ptxas looks for the most threads, and fits them by waiting for one load before it asks for the
+// next.
+inline constexpr int threads = 256;
+template <class T>
+inline constexpr int blocks = sizeof(T) == 8 ? 2 : 3;
 
 }  // namespace strata::gpu::pool
