@@ -67,7 +67,20 @@ struct Walk {
   int piece = 1, pieces = 1;  // steps of a piece beyond those that it begins early
   int across = 1, items = 1;  // chunks of channels, and strips, of a block
   gpu::Divisor by_tiles, by_steps, by_across;
+
+  // Of the block.
+  DEVICE int first_channel(int V) const { return static_cast<int>(blockIdx.y) * across * V; }
+  DEVICE int channels(int V) const { return min(across * V, C - first_channel(V)); }
 };
+
+// Filters and sums of a block lie in shared memory as [chunks][taps][V]: from chunk to chunk an odd
+// number of vectors, so that neighbouring threads meet in no bank. Where element i of that is in
+// the weight, [channels][taps]:
+template <int V, int taps>
+DEVICE int filter_element(int i) {
+  const int chunk = i / (taps * V), rest = i % (taps * V);
+  return (chunk * V + rest % V) * taps + rest / V;
+}
 
 // A step of the line: image n, step u of it.
 struct Cursor {
@@ -98,7 +111,7 @@ struct Lane {
   }
   template <int V>
   DEVICE int channel(const Walk& walk) const {
-    return (static_cast<int>(blockIdx.y) * walk.across + chunk) * V;
+    return walk.first_channel(V) + chunk * V;
   }
   DEVICE Cursor begin(const Walk& walk) const {
     const int step = piece * walk.piece;

@@ -20,20 +20,16 @@ constexpr int steps_ahead() {
   return S::K == 3 ? S::unrolled - 1 : 1;
 }
 
-// A line of sums of a tap, so that neighbouring taps lie in other banks.
-__host__ __device__ inline int sum_pitch(const Walk& walk, int V) { return walk.across * V + 4; }
-
 // The sums of the block's strips, added in order, then stored [channels][taps] as filters lie.
 template <int V, int taps>
 DEVICE void store_sums(const Walk& walk, const Lane& lane, const Vec<float, V> (&sum)[taps],
                        float* partial) {
   float* shared = dynamic_shared<float>();
-  const int pitch = sum_pitch(walk, V);
   for (int item = 0; item < walk.items; ++item) {
     if (item == lane.item) {
 #pragma unroll
       for (int t = 0; t < taps; ++t) {
-        float* at = shared + t * pitch + lane.chunk * V;
+        float* at = shared + (lane.chunk * taps + t) * V;
         Vec<float, V> total = sum[t];
         if (item > 0) {
           const Vec<float, V> before = load_vector<V>(at);
@@ -45,11 +41,11 @@ DEVICE void store_sums(const Walk& walk, const Lane& lane, const Vec<float, V> (
     }
     __syncthreads();
   }
-  const int first = static_cast<int>(blockIdx.y) * walk.across * V;
-  const int count = min(walk.across * V, walk.C - first) * taps;
+  const int first = walk.first_channel(V);
   float* to = partial + (static_cast<int64_t>(blockIdx.x) * walk.C + first) * taps;
-  for (int i = static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x))
-    to[i] = shared[i % taps * pitch + i / taps];
+  for (int i = static_cast<int>(threadIdx.x); i < walk.channels(V) * taps;
+       i += static_cast<int>(blockDim.x))
+    to[filter_element<V, taps>(i)] = shared[i];
 }
 
 // A row of x that comes by meets all rows of the gradient that are at hand.
@@ -145,7 +141,7 @@ void run_strips(const Problem& problem) {
   launch<depthwise_strip_weight_kernel<T, S>>(
       {.grid = grid,
        .block = threads_of(K),
-       .shared = sizeof(float) * S::taps * static_cast<size_t>(sum_pitch(walk, V))},
+       .shared = sizeof(float) * S::taps * static_cast<size_t>(walk.across * V)},
       walk, static_cast<const T*>(problem.x), static_cast<const T*>(problem.gradient),
       partial.as<float>());
   fold(k.dtype, partial.as<void>(), grid.x, k.C * S::taps, problem.out);
