@@ -21,7 +21,8 @@
 namespace strata::gpu::index {
 
 inline constexpr int sorted_threads = 256;
-inline constexpr uint32_t segment = 64;    // rows that one thread adds
+inline constexpr uint32_t segment = 64;  // rows that one thread adds
+static_assert(sorted_threads % segment == 0);
 inline constexpr uint8_t continued = 128;  // in a length: not the first segment of its place
 
 // Element e is number e % L of line e / L: its pair is (place, number).
@@ -52,12 +53,16 @@ DEVICE uint32_t first_where(uint32_t low, uint32_t high, F test) {
 }
 
 // lengths[p]: pairs of the segment that begins at p, or 0. Equal keys lie together; ~0 is no key.
-// At most one segment in 64 places is not its key's first: its sum has the key next_keys[p / 64].
+// At most one segment in 64 places is not its key's first: its sum has the key next_keys[p / 64],
+// which is null where one sum is all. A block looks at whole 64 places.
 template <class Op, class Key>
 __global__ __launch_bounds__(sorted_threads) void segment_kernel(const Key* keys, uint32_t pairs,
                                                                  uint8_t* lengths, Key* next_keys,
                                                                  uint32_t* next_values) {
+  constexpr Key no_key = static_cast<Key>(~Key{0});
   const uint32_t p = blockIdx.x * sorted_threads + threadIdx.x;
+  if (next_keys && p < pairs && p % segment == 0) next_keys[p / segment] = no_key;
+  __syncthreads();
   if (p >= pairs) return;
   const Key key = keys[p];
   if constexpr (!std::is_same_v<Op, Add>) {
@@ -69,7 +74,7 @@ __global__ __launch_bounds__(sorted_threads) void segment_kernel(const Key* keys
   bool begins = first;
   if (!first && p >= segment && has_key(p - segment))
     begins = (p - first_where(0, p - segment, has_key)) % segment == 0;
-  if (!begins || key == static_cast<Key>(~Key{0})) {
+  if (!begins || key == no_key) {
     lengths[p] = 0;
     return;
   }
@@ -145,7 +150,6 @@ void scatter_pairs(B* target, const B* source, const Plan& plan, uint32_t width,
   const uint32_t sums = adds && pairs > segment ? divide_up(pairs, segment) : 0;
   const Scratch lengths(pairs), next_keys(sums * sizeof(Key)), next_values(sums * sizeof(uint32_t));
   const Scratch next_source(size_t{sums} * width * sizeof(B));
-  if (sums > 0) fill_bytes(next_keys.as<void>(), 0xff, sums * sizeof(Key), current_stream());
   launch<segment_kernel<Op, Key>>(
       {.grid = divide_up(pairs, sorted_threads), .block = sorted_threads}, keys, pairs,
       lengths.as<uint8_t>(), next_keys.as<Key>(), next_values.as<uint32_t>());
