@@ -151,7 +151,7 @@ DEVICE void column_constants(const ChannelTiles& t, const TileColumn<T>& my, Mak
   }
   __syncthreads();
 #pragma unroll
-  for (int n = 0; n < N; ++n) load_columns<W>(constants[n], share.value[n] + threadIdx.x * W);
+  for (int n = 0; n < N; ++n) load_elements<W>(constants[n], share.value[n] + threadIdx.x * W);
 }
 
 template <class C>

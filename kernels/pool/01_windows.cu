@@ -41,7 +41,8 @@ DEVICE void load_patch(T (&patch)[Rows][Columns][V], const T* pixel, int64_t lin
 #pragma unroll
   for (int r = 0; r < Rows; ++r) {
 #pragma unroll
-    for (int s = 0; s < Columns; ++s) load(patch[r][s], pixel + int64_t{min(s, columns - 1)} * C);
+    for (int s = 0; s < Columns; ++s)
+      load_elements(patch[r][s], pixel + int64_t{min(s, columns - 1)} * C);
     if (r + 1 < rows) pixel += line;
   }
 }
@@ -83,12 +84,12 @@ __global__ __launch_bounds__(threads,
     }
   }
   const int64_t to = k.pooled(n, p, q, c);
-  store(best, out + to);
+  store_elements(out + to, best);
   if (compact) {
     uint8_t narrow[V];
 #pragma unroll
     for (int i = 0; i < V; ++i) narrow[i] = static_cast<uint8_t>(where[i]);
-    store(narrow, compact + to);
+    store_elements(compact + to, narrow);
   }
   if (planar) {
     int64_t wide[V];
@@ -97,7 +98,7 @@ __global__ __launch_bounds__(threads,
       const int h = where[i] / k.columns.largest, w = where[i] - h * k.columns.largest;
       wide[i] = int64_t{row.begin + h} * k.columns.in + column.begin + w;
     }
-    store(wide, planar + to);
+    store_elements(planar + to, wide);
   }
 }
 
@@ -131,7 +132,7 @@ __global__ __launch_bounds__(threads, blocks<T>) void mean_kernel(Geometry k, It
   const T scale = T(1) / static_cast<T>(int64_t{k.rows.divisor(row)} * k.columns.divisor(column));
 #pragma unroll
   for (int i = 0; i < V; ++i) total[i] *= scale;
-  store(total, out + k.pooled(n, p, q, c));
+  store_elements(out + k.pooled(n, p, q, c), total);
 }
 
 }  // namespace pool

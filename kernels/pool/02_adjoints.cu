@@ -52,10 +52,10 @@ template <class T, int V>
 DEVICE void store_quad(const Geometry& k, const T (&quad)[2][2][V], int h, int w, T* pixel) {
   const int64_t line = int64_t{k.columns.in} * k.C;
   const bool right = w + 1 < k.columns.in, below = h + 1 < k.rows.in;
-  store(quad[0][0], pixel);
-  if (right) store(quad[0][1], pixel + k.C);
-  if (below) store(quad[1][0], pixel + line);
-  if (right && below) store(quad[1][1], pixel + line + k.C);
+  store_elements(pixel, quad[0][0]);
+  if (right) store_elements(pixel + k.C, quad[0][1]);
+  if (below) store_elements(pixel + line, quad[1][0]);
+  if (right && below) store_elements(pixel + line + k.C, quad[1][1]);
 }
 
 template <class T, int V, class P>
@@ -74,7 +74,8 @@ __global__ __launch_bounds__(threads, blocks<T>) void mean_adjoint_kernel(Geomet
 #pragma unroll
       for (int at = 0; at < P::rows * P::columns; ++at) {
         const int r = at / P::columns, s = at % P::columns;
-        load(value[r][s], values + (min(p + r, p1) * k.columns.out + min(q + s, q1)) * k.C);
+        load_elements(value[r][s],
+                      values + (min(p + r, p1) * k.columns.out + min(q + s, q1)) * k.C);
       }
 #pragma unroll
       for (int at = 0; at < P::rows * P::columns; ++at) {
@@ -124,7 +125,7 @@ __global__ __launch_bounds__(threads, blocks<T>) void scatter_kernel(Geometry k,
       for (int at = 0; at < P::rows * P::columns; ++at) {
         const int r = at / P::columns, s = at % P::columns;
         const int from = (min(p + r, p1) * k.columns.out + min(q + s, q1)) * k.C;
-        load(value[r][s], values + from);
+        load_elements(value[r][s], values + from);
         where[r][s] = *reinterpret_cast<const SwitchWord<V>*>(switches + from);
       }
 #pragma unroll

@@ -64,18 +64,18 @@ __global__ __launch_bounds__(threads) void resample_kernel(Table rows, Table col
   const T* top = x + (int64_t{n} * rows.in + row.first) * columns.in * C + c;
   const T* bottom = x + (int64_t{n} * rows.in + row.second) * columns.in * C + c;
   T result[V], corner[V];
-  load(result, top + column.first * C);
+  load_elements(result, top + column.first * C);
   if (row.weight != 0 || column.weight != 0) {
     T right[V], left_below[V];
-    load(right, top + column.second * C);
-    load(left_below, bottom + column.first * C);
-    load(corner, bottom + column.second * C);
+    load_elements(right, top + column.second * C);
+    load_elements(left_below, bottom + column.first * C);
+    load_elements(corner, bottom + column.second * C);
 #pragma unroll
     for (int i = 0; i < V; ++i)
       result[i] = (1 - v) * ((1 - u) * result[i] + u * right[i]) +
                   v * ((1 - u) * left_below[i] + u * corner[i]);
   }
-  store(result, out + ((int64_t{n} * rows.out + p) * columns.out + q) * C + c);
+  store_elements(out + ((int64_t{n} * rows.out + p) * columns.out + q) * C + c, result);
 }
 
 template <class T, int V>
@@ -94,7 +94,7 @@ __global__ __launch_bounds__(threads) void resample_adjoint_kernel(Table rows, T
     for (int q = q_range.begin; q < q_range.end; ++q) {
       const Taps column = columns.taps[q];
       const T u = static_cast<T>(column.weight);
-      load(value, values + ((int64_t{n} * rows.out + p) * columns.out + q) * C + c);
+      load_elements(value, values + ((int64_t{n} * rows.out + p) * columns.out + q) * C + c);
       for (int tap = 0; tap < 4; ++tap) {
         const bool below = tap & 2, right = tap & 1;
         const T scale = (below ? v : 1 - v) * (right ? u : 1 - u);
@@ -106,7 +106,7 @@ __global__ __launch_bounds__(threads) void resample_adjoint_kernel(Table rows, T
       }
     }
   }
-  store(total, image + ((int64_t{n} * rows.in + h) * columns.in + w) * C + c);
+  store_elements(image + ((int64_t{n} * rows.in + h) * columns.in + w) * C + c, total);
 }
 
 }  // namespace pool

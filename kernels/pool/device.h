@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/gpu/divisor.h"
+#include "kernels/gpu/elements.h"
 #include "kernels/gpu/gpu.h"
 #include "kernels/pool/pool.h"
 
@@ -134,36 +135,6 @@ struct Geometry {
 
 inline bool slides(const cpu::PoolShape& shape) {
   return shape.rows.window > 0 && shape.columns.window > 0;
-}
-
-template <int V, class T>
-DEVICE void load(T (&values)[V], const T* from) {
-  constexpr int width = V < vector_width<T> ? V : vector_width<T>;
-  if constexpr (V == 1) {
-    values[0] = *from;
-  } else {
-#pragma unroll
-    for (int i = 0; i < V; i += width) {
-      const Vec<T, width> part = load_vector<width>(from + i);
-#pragma unroll
-      for (int j = 0; j < width; ++j) values[i + j] = part[j];
-    }
-  }
-}
-template <int V, class T>
-DEVICE void store(const T (&values)[V], T* to) {
-  constexpr int width = V < vector_width<T> ? V : vector_width<T>;
-  if constexpr (V == 1) {
-    *to = values[0];
-  } else {
-#pragma unroll
-    for (int i = 0; i < V; i += width) {
-      Vec<T, width> part;
-#pragma unroll
-      for (int j = 0; j < width; ++j) part[j] = values[i + j];
-      store_vector(to + i, part);
-    }
-  }
 }
 
 // Whether channels can move V at a time: all arrays (null ones too) begin and go on aligned.

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "kernels/gpu/elements.h"
 #include "kernels/reduce/plan.h"
 #include "kernels/reduce/row.h"
 
@@ -39,36 +40,6 @@ inline unsigned line_blocks(int64_t groups, int groups_per_block, int block_thre
       std::min(wanted, int64_t{device().multiprocessors} * 8 * (2048 / block_threads)));
 }
 
-// W neighbouring elements, in accesses of at most 16 bytes.
-template <int W, class T>
-DEVICE void load_columns(T (&columns)[W], const T* from) {
-  if constexpr (W == 1) {
-    columns[0] = *from;
-  } else {
-    constexpr int piece = W < vector_width<T> ? W : vector_width<T>;
-#pragma unroll
-    for (int i = 0; i < W; i += piece) {
-      const Vec<T, piece> vector = load_vector<piece>(from + i);
-#pragma unroll
-      for (int j = 0; j < piece; ++j) columns[i + j] = vector[j];
-    }
-  }
-}
-template <int W, class T>
-DEVICE void store_columns(T* to, const T (&columns)[W]) {
-  if constexpr (W == 1) {
-    *to = columns[0];
-  } else {
-    constexpr int piece = W < vector_width<T> ? W : vector_width<T>;
-#pragma unroll
-    for (int i = 0; i < W; i += piece) {
-      Vec<T, piece> vector;
-#pragma unroll
-      for (int j = 0; j < piece; ++j) vector[j] = columns[i + j];
-      store_vector(to + i, vector);
-    }
-  }
-}
 // A row of a thread's columns as it is loaded: words, which are taken apart only when all rows in
 // flight have been asked for.
 template <class T, int W>

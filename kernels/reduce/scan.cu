@@ -64,7 +64,7 @@ DEVICE void take_in_order(const ColumnWords<T, W>& words, T (&elements)[W], int6
 template <int W, class T>
 DEVICE void store_in_order(T (&elements)[W], T* line, int c, int64_t stride) {
   if (W > 1 && stride < 0) turn(elements);
-  store_columns(vector_of<W>(line, c, stride), elements);
+  store_elements(vector_of<W>(line, c, stride), elements);
 }
 template <class T>
 DEVICE RunningSum<T> term(T element) {
@@ -201,7 +201,7 @@ __global__ void __launch_bounds__(column_threads, 1)
 #pragma unroll
         for (int j = 0; j < W; ++j) sum[j] += term(elements[j]);
       });
-  store_columns(sums + unit.part * lines.count + unit.line, sum);
+  store_elements(sums + unit.part * lines.count + unit.line, sum);
 }
 template <class T, int W>
 __global__ void __launch_bounds__(column_threads, 1)
@@ -211,14 +211,14 @@ __global__ void __launch_bounds__(column_threads, 1)
   if (!unit.mine) return;
   const Offsets at = walk_offsets(lines.loops, lines.loop_count, unit.line);
   RunningSum<T> sum[W] = {};
-  if (before) load_columns(sum, before + unit.part * lines.count + unit.line);
+  if (before) load_elements(sum, before + unit.part * lines.count + unit.line);
   for_each_row<W, T>(
       unit.begin, unit.end, int64_t{1}, [&](int64_t i) { return x + at.x + i * lines.stride; },
       [&](int64_t i, const T(&elements)[W]) {
         SumElement<T> results[W];
 #pragma unroll
         for (int j = 0; j < W; ++j) results[j] = stored<T>(sum[j] += term(elements[j]));
-        store_columns(out + at.out + i * lines.out_stride, results);
+        store_elements(out + at.out + i * lines.out_stride, results);
       });
 }
 
