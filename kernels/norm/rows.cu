@@ -6,7 +6,7 @@
 namespace strata::gpu {
 namespace {
 
-constexpr int rows_of_block = 8, parts_of_block = 32;
+constexpr int rows_of_block = 8;
 
 // Blocks of 32 columns and 8 rows; blockIdx.y takes its share of the rows. partial is
 // [gridDim.y][2][C].
@@ -33,17 +33,17 @@ __global__ void __launch_bounds__(32 * rows_of_block, 1)
   partial[n + column] = sums.value[1];
 }
 
-// Blocks of 32 columns and 32 parts at a time: few columns and many parts are still many loads.
-template <class C>
-__global__ void __launch_bounds__(32 * parts_of_block, 1)
+// Blocks of 32 columns, and Rows parts at a time.
+template <int Rows, class C>
+__global__ void __launch_bounds__(32 * Rows, 1)
     sum_parameter_partials_kernel(const C* partial, int parts, int n, C* dscale, C* dshift) {
   const int column = static_cast<int>(blockIdx.x * 32 + threadIdx.x);
   Sums<double, 2> sums{};
   if (column < n)
-    for (int64_t part = threadIdx.y; part < parts; part += parts_of_block)
+    for (int64_t part = threadIdx.y; part < parts; part += Rows)
       sums = sums + Sums<double, 2>{static_cast<double>(partial[part * 2 * n + column]),
                                     static_cast<double>(partial[(part * 2 + 1) * n + column])};
-  sums = column_combine<parts_of_block>(sums, Add{});
+  sums = column_combine<Rows>(sums, Add{});
   if (threadIdx.y != 0 || column >= n) return;
   if (dscale) dscale[column] = static_cast<C>(sums.value[0]);
   if (dshift) dshift[column] = static_cast<C>(sums.value[1]);
@@ -51,14 +51,20 @@ __global__ void __launch_bounds__(32 * parts_of_block, 1)
 
 }  // namespace
 
+// Few columns make few blocks, which then have 32 loads of a column under way instead of 8.
 void sum_parameter_partials(const RowNormGradientArgs& args, const void* partial, int parts) {
-  auto run = [&]<class C>(Type<C>) {
-    launch<sum_parameter_partials_kernel<C>>(
-        {.grid = divide_up(args.channels, 32), .block = dim3(32, parts_of_block)},
-        static_cast<const C*>(partial), parts, static_cast<int>(args.channels),
-        static_cast<C*>(args.dscale), static_cast<C*>(args.dshift));
+  const unsigned blocks = divide_up(args.channels, 32);
+  auto run = [&]<int Rows, class C>() {
+    launch<sum_parameter_partials_kernel<Rows, C>>(
+        {.grid = blocks, .block = dim3(32, Rows)}, static_cast<const C*>(partial), parts,
+        static_cast<int>(args.channels), static_cast<C*>(args.dscale),
+        static_cast<C*>(args.dshift));
   };
-  args.dtype == DType::f64 ? run(Type<double>{}) : run(Type<float>{});
+  const bool few = blocks < static_cast<unsigned>(device().multiprocessors);
+  if (args.dtype == DType::f64)
+    few ? run.template operator()<32, double>() : run.template operator()<8, double>();
+  else
+    few ? run.template operator()<32, float>() : run.template operator()<8, float>();
 }
 
 void row_norm_parameter_gradient(const RowNormGradientArgs& args) {

@@ -11,7 +11,8 @@ struct Case {
   int64_t rows, channels;
   bool centred = true, scaled = true, shifted = true;
   size_t misalign = 0;
-  double offset = 0;  // of the mean
+  double offset = 0;   // of the mean
+  double outlier = 0;  // unless 0, the first element of each row
 };
 
 template <class T>
@@ -76,7 +77,8 @@ void check(const gpu::RowNormRung& rung, const Case& c, uint64_t seed) {
                std::to_string(c.misalign) + (c.centred ? "" : " rms"));
   const auto n = static_cast<size_t>(c.channels), rows = static_cast<size_t>(c.rows),
              count = rows * n;
-  const auto x = test::random_values<T>(count, seed, c.offset - 1, c.offset + 1);
+  auto x = test::random_values<T>(count, seed, c.offset - 1, c.offset + 1);
+  for (size_t r = 0; c.outlier != 0 && r < rows; ++r) x[r * n] = static_cast<T>(c.outlier);
   const auto dy = test::random_values<T>(count, seed + 1);
   const auto scale = c.scaled ? test::random_values<C>(n, seed + 2, 0.5, 2) : std::vector<C>(n, 1);
   const auto shift = c.shifted ? test::random_values<C>(n, seed + 3) : std::vector<C>(n, 0);
@@ -167,6 +169,16 @@ TEST(RowNormRows, ALargeMeanKeepsItsDeviation) {
     check<float>(rung, {2, 1024, true, true, true, 0, 1e4}, 24);
     check<double>(rung, {2, 300, true, true, true, 0, 1e5}, 25);
   }
+}
+// Far from the mean, where a rung takes a row's first elements for it. (one_pass, which takes the
+// very first, is as inaccurate as it says.)
+TEST(RowNormRows, AnOutlierIsNoMean) {
+  for (const gpu::RowNormRung& rung : gpu::row_norm_rungs)
+    for (int64_t n : {768, 4096, 20000}) {
+      if (rung.run == gpu::row_norm_one_pass) continue;
+      check<float>(rung, {2, n, true, true, true, 0, 0, 1000}, 44);
+      check<bf16>(rung, {2, n, true, true, true, 0, 3, -1000}, 45);
+    }
 }
 TEST(RowNormRows, LongRowsSpanWarpsBlocksAndClusters) {
   // 24576: the row takes 48 KiB, what a kernel gets without asking, beside what it has statically.
