@@ -46,6 +46,8 @@ std::vector<Named> shapes() {
       sliding_axis(11, 6, 3, 2, 1, false));
   add("3x3, stride 1, padding 1", 1, 4, sliding_axis(8, 8, 3, 1, 1, false),
       sliding_axis(6, 6, 3, 1, 1, false));
+  add("4x4, stride 1, odd channels", 2, 3, sliding_axis(7, 4, 4, 1, 0, false),
+      sliding_axis(6, 5, 4, 1, 1, false));
   add("9x10, stride 1", 1, 4, sliding_axis(12, 4, 9, 1, 0, false),
       sliding_axis(14, 5, 10, 1, 0, false));
   add("7x1, strides 3 and 1", 2, 4, sliding_axis(20, 5, 7, 3, 0, false),
@@ -91,7 +93,7 @@ void check_max(PoolShape shape, bool keep, size_t misalign = 0) {
   DeviceBuffer<Switch> dswitches(out.size());
   cpu::max_pool(shape, x.data(), out.data(), keep ? switches.data() : nullptr);
   gpu::max_pool(shape, dx.data(), dout.data(), keep ? dswitches.data() : nullptr);
-  test::expect_same_bits(dout.host(), out, "maximum");
+  test::expect_same_values(dout.host(), out, "maximum");
   if (!keep) return;
   EXPECT_EQ(dswitches.host(), switches);
   cpu::pool_scatter(shape, g.data(), switches.data(), scattered.data());
@@ -152,6 +154,47 @@ TYPED_TEST(Pools, MeanAndItsAdjoint) {
       test::expect_within(
           dback.host(), std::vector<double>(back.begin(), back.end()),
           [](size_t) { return 16 * test::unit_roundoff<TypeParam>(); }, "adjoint");
+    }
+  }
+}
+
+// Which kernel runs is decided by the windows: the shapes above lead to every one.
+std::vector<std::string> launched;
+TEST(Pool, ShapesReachEveryPatch) {
+  launched.clear();
+  gpu::observe_launches(
+      [](std::string_view name, const gpu::LaunchConfig&) { launched.emplace_back(name); });
+  for (Named c : shapes()) {
+    PoolShape& shape = c.shape;
+    shape.compact = true;
+    const int64_t image = shape.N * shape.rows.in * shape.columns.in * shape.C;
+    const int64_t pooled = shape.N * shape.rows.out() * shape.columns.out() * shape.C;
+    DeviceBuffer<float> x(pixels<float>(image, 1, false)), out(static_cast<size_t>(pooled));
+    DeviceBuffer<uint8_t> switches(static_cast<size_t>(pooled));
+    gpu::max_pool(shape, x.data(), out.data(), switches.data());
+    gpu::pool_scatter(shape, out.data(), switches.data(), x.data());
+    gpu::mean_pool(shape, x.data(), out.data());
+    gpu::mean_pool_adjoint(shape, out.data(), x.data());
+    gpu::synchronize(nullptr);
+  }
+  gpu::observe_launches(nullptr);
+  const std::pair<std::vector<const char*>, std::vector<const char*>> expected[] = {
+      {{"max_kernel", "mean_kernel"}, {"Patch<2, 2>", "Patch<3, 3>", "Patch<1, 8>"}},
+      {{"scatter_kernel", "mean_adjoint_kernel"},
+       {"Patch<1, 1, true>", "Patch<2, 2, true>", "Patch<1, 4, true>", "Patch<1, 4, false>"}}};
+  for (const auto& [kernels, patches] : expected) {
+    for (const char* kernel : kernels) {
+      for (const char* patch : patches) {
+        for (const char* width : {"<float, 4,", "<float, 1,"}) {
+          EXPECT_TRUE(std::ranges::any_of(launched,
+                                          [&](const std::string& name) {
+                                            return name.find(std::string(kernel) + width) !=
+                                                       name.npos &&
+                                                   name.find(patch) != name.npos;
+                                          }))
+              << kernel << width << " " << patch;
+        }
+      }
     }
   }
 }
