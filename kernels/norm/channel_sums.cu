@@ -43,8 +43,8 @@ DEVICE C median(C a, C b, C c) {
 // taken about.
 template <class C, int W>
 struct BlockSums {
-  ColumnShare<Sums<C, 2>, W> sums;
-  C shift[W][32];
+  ColumnShare<Vec<C, 2>, W> sums;
+  C shift[W][32 + 128 / static_cast<int>(sizeof(C)) / W];  // padded as the sums are
 };
 // Calls write(column of the block, sums of its 8 rows of threads) for each of the 32 W columns, all
 // neighbours in memory beside each other.
@@ -53,14 +53,19 @@ DEVICE void combine_rows(BlockSums<C, W>& block, const C (&first)[W], const C (&
                          Write write) {
   const int thread = static_cast<int>(threadIdx.y * 32 + threadIdx.x);
 #pragma unroll
-  for (int j = 0; j < W; ++j) block.sums.value[j][thread] = {first[j], second[j]};
+  for (int j = 0; j < W; ++j) {
+    Vec<C, 2> both;
+    both[0] = first[j];
+    both[1] = second[j];
+    block.sums.value[j][thread] = both;
+  }
   __syncthreads();
   for (int column = thread; column < 32 * W; column += tile_threads) {
     Pair total = pair(0, 0);
 #pragma unroll
     for (int row = 0; row < tile_rows; ++row) {
-      const Sums<C, 2> of = block.sums.value[column % W][row * 32 + column / W];
-      total = total + pair(static_cast<double>(of.value[0]), static_cast<double>(of.value[1]));
+      const Vec<C, 2> of = block.sums.value[column % W][row * 32 + column / W];
+      total = total + pair(static_cast<double>(of[0]), static_cast<double>(of[1]));
     }
     write(column, total);
   }
@@ -164,7 +169,8 @@ __global__ void __launch_bounds__(combine_threads, 1)
   const int wanted = static_cast<int>(blockIdx.x % groups) * combine_channels + lane;
   const int channel = wanted < t.channels ? wanted : t.channels - 1;
   const Pair* of = partial + sample * t.parts * t.width;
-  const double about = Moments ? of[channel][0] : 0;
+  const Pair start = of[channel];
+  const double about = start[0];
   // Term i: copy i % repeat of the channel in part i / repeat.
   const auto part = [&](int64_t i) { return int64_t{repeat.divide(static_cast<uint32_t>(i))}; };
   const auto column = [&](int64_t i) {

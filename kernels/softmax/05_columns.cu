@@ -187,23 +187,21 @@ DEVICE void map_rows(const P& pass, const Place<W>& my, const typename P::Column
   });
 }
 
-template <class State, int W>
-struct BlockStates {
-  State value[column_threads * W];
-};
 // One part: all in one kernel.
 template <class P, int W>
 __global__ void __launch_bounds__(column_threads, blocks_each<typename P::T>)
     softmax_columns_kernel(P pass, ColumnGrid grid) {
-  auto& states = block_shared<BlockStates<typename P::State, W>>();
   const Place<W> my(grid);
-  part_states(pass, grid.width, my,
-              [&](int column, const typename P::State& state) { states.value[column] = state; });
+  // A column's state replaces the first of those that it was combined from.
+  auto& share = block_shared<ColumnShare<typename P::State, W>>();
+  part_states(pass, grid.width, my, [&](int column, const typename P::State& state) {
+    share.value[column % W][column / W] = state;
+  });
   __syncthreads();
   typename P::Column column[W];
 #pragma unroll
   for (int j = 0; j < W; ++j)
-    column[j] = pass.column(states.value[static_cast<int>(my.column - my.first) + j]);
+    column[j] = pass.column(share.value[j][static_cast<int>(threadIdx.x) % grid.width]);
   map_rows(pass, my, column);
 }
 
