@@ -25,9 +25,7 @@ bool streams_weights(const GemmArguments& g) {
 const GemmRung* hopper_choice(const GemmArguments& g) {
   using namespace gemm_ladder;
   if (streams_weights(g)) return &hopper_skinny;
-  if (hopper_stream_k.supports(g) &&
-      hopper_stream_cost(g, 2) < hopper_cheapest(g, 2, hopper_split_k.supports(g)).cost)
-    return &hopper_stream_k;
+  if (hidden_store.supports(g)) return &hidden_store;
   for (const GemmRung* rung :
        {&hopper_split_k, &tma_store, &cluster, &tf32_tma_store, &warp_specialised})
     if (rung->supports(g)) return rung;

@@ -65,7 +65,7 @@ TEST_F(HopperGemm, PartsOfKAreExact) {
 // Pairs of tiles in the line, whole ones before it, and pieces that end within a pair, at its end,
 // or hold several: with few clusters and with more than pairs.
 TEST_F(HopperGemm, PiecesOfALineAreExact) {
-  const GemmRung& rung = gemm_ladder::hopper_stream_k;
+  const GemmRung* const rungs[] = {&gemm_ladder::hopper_stream_k, &gemm_ladder::hidden_store};
   const struct {
     int clusters;
     ProductShape shape;
@@ -84,7 +84,8 @@ TEST_F(HopperGemm, PiecesOfALineAreExact) {
                                       << c.shape.N << "x" << c.shape.K);
     test::Pretend pretend(small_h100(2 * c.clusters));
     TestProduct<bf16> product(c.shape);
-    test::for_each_schedule([&] { expect_exact(rung, product); }, c.schedules);
+    for (const GemmRung* rung : rungs)
+      test::for_each_schedule([&] { expect_exact(*rung, product); }, c.schedules);
   }
 }
 
@@ -140,7 +141,8 @@ TEST_F(HopperGemm, OddColumns) {
     SCOPED_TRACE(N);
     TestProduct<bf16> product({.M = 70, .N = N, .K = 40});
     for (const GemmRung& rung : rungs_16_bit()) {
-      if (rung.run == gemm_ladder::tma_store.run || rung.run == gemm_ladder::hopper_stream_k.run)
+      if (rung.run == gemm_ladder::tma_store.run || rung.run == gemm_ladder::hopper_stream_k.run ||
+          rung.run == gemm_ladder::hidden_store.run)
         EXPECT_FALSE(rung.supports(product.arguments));
       else
         expect_exact(rung, product);

@@ -199,4 +199,15 @@ void expect_same_bits(const std::vector<T>& a, const std::vector<T>& b,
     ASSERT_EQ(std::memcmp(&a[i], &b[i], sizeof(T)), 0) << what << "[" << i << "] differs";
 }
 
+// Bit for bit, but for NaN: which of them comes out of an instruction is the device's business.
+template <class T>
+void expect_same_values(const std::vector<T>& a, const std::vector<T>& b,
+                        const char* what = "result") {
+  ASSERT_EQ(a.size(), b.size()) << what;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (a[i] != a[i] && b[i] != b[i]) continue;
+    ASSERT_EQ(std::memcmp(&a[i], &b[i], sizeof(T)), 0) << what << "[" << i << "] differs";
+  }
+}
+
 }  // namespace strata::test
