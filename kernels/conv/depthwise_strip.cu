@@ -14,7 +14,10 @@ namespace strata::gpu::conv {
 namespace {
 
 // One block a multiprocessor, with all registers: 168 or 255 a thread.
-constexpr int threads_of(int K) { return K == 3 ? 384 : 256; }
+template <class S>
+constexpr int threads_of() {
+  return S::K == 3 && S::rows_in == 1 ? 384 : 256;
+}
 constexpr int strip_width(int K, int stride, bool transposed) {
   return K == 7 && stride == 2 && !transposed ? 2 : 4;
 }
@@ -55,9 +58,39 @@ DEVICE void accumulate(int row, const Pixels<Chunk<T, V>, S::columns>& source,
   }
 }
 
+// Scale, bias, residual and ReLU as Epilogue::value() does them, by chunks: the arrays of the
+// thread's channels, or null.
+template <class T, int V>
+struct Finish {
+  const float* scale;
+  const T *bias, *residual;
+  bool relu;
+
+  DEVICE static Finish of(const Epilogue<T>& epilogue, int channel) {
+    return {epilogue.scale ? epilogue.scale + channel : nullptr,
+            epilogue.bias ? epilogue.bias + channel : nullptr, epilogue.residual, epilogue.relu};
+  }
+  DEVICE static void add(const T* addend, float (&values)[V]) {
+    float added[V];
+    expand_chunk<T>(*reinterpret_cast<const Chunk<T, V>*>(addend), added);
+#pragma unroll
+    for (int e = 0; e < V; ++e) values[e] += added[e];
+  }
+  DEVICE void operator()(int64_t offset, float (&values)[V]) const {
+    if (scale) {
+#pragma unroll
+      for (int e = 0; e < V; ++e) values[e] *= scale[e];
+    }
+    if (bias) add(bias, values);
+    if (residual) add(residual + offset, values);
+#pragma unroll
+    for (int e = 0; e < V; ++e) values[e] = relu && values[e] < 0 ? 0 : values[e];  // NaN stays
+  }
+};
+
 // Row h of image n is finished; `wanted`: it is this piece's.
 template <bool plain, class S, class T, int V>
-DEVICE void store_row(const Epilogue<T>& epilogue, int channel,
+DEVICE void store_row(const Finish<T, V>& finish, const T* out,
                       const StripRows<T, V, S::width>& target, int n, int h, bool wanted,
                       const Pixels<Vec<float, V>, S::width>& sum) {
   const unsigned bits = wanted ? target.present(n, h) : 0;
@@ -67,21 +100,17 @@ DEVICE void store_row(const Epilogue<T>& epilogue, int channel,
     float values[V];
 #pragma unroll
     for (int e = 0; e < V; ++e) values[e] = sum.at[b][e];
-    if constexpr (plain) {
-      const Vec<T, V> finished = contract<T>(values);
-      if (bits >> b & 1) store_vector(pixel, finished);
-    } else if (bits >> b & 1) {
-#pragma unroll
-      for (int e = 0; e < V; ++e)
-        values[e] = epilogue.value(values[e], channel + e, pixel - epilogue.out + e);
-      store_vector(pixel, contract<T>(values));
+    if constexpr (!plain) {
+      if (bits >> b & 1) finish(pixel - out, values);
     }
+    const Vec<T, V> finished = contract<T>(values);
+    if (bits >> b & 1) store_vector(pixel, finished);
   }
 }
 
 // `plain`: nothing follows the sum, which spares the stores all questions.
 template <class T, class S, bool plain>
-__global__ void __launch_bounds__(threads_of(S::K), 1)
+__global__ void __launch_bounds__(threads_of<S>(), 1)
     depthwise_strip_kernel(Walk walk, const T* source, const T* weight, Epilogue<T> epilogue) {
   constexpr int V = strip_channels<T, S::K>, ahead = steps_ahead<S>();
   float* filters = dynamic_shared<float>();
@@ -101,6 +130,9 @@ __global__ void __launch_bounds__(threads_of(S::K), 1)
                                  lane.tile * S::step_in + walk.source_column);
   const Target to = Target::of(epilogue.out, walk, walk.target_H, walk.target_W, channel,
                                lane.tile * S::width + walk.target_column);
+
+  Finish<T, V> finish;
+  if constexpr (!plain) finish = Finish<T, V>::of(epilogue, channel);
 
   struct Step {
     Pixels<Chunk<T, V>, S::columns> row[S::rows_in];
@@ -122,13 +154,15 @@ __global__ void __launch_bounds__(threads_of(S::K), 1)
     for (int phase = 0; phase < S::unrolled; ++phase) {
       load(steps[ahead]);
 #pragma unroll
-      for (int i = 0; i < S::rows_in; ++i) accumulate<S, T>(i, steps[0].row[i], filter, sum);
-        // The oldest rows are finished, if the piece saw them begin.
+      for (int i = 0; i < S::rows_in; ++i) {
+        accumulate<S, T>(i, steps[0].row[i], filter, sum);
+      }
+      // The oldest rows are finished, if the piece saw them begin.
+      const bool own = begun + phase >= S::reach;
+      const int h = (storing.u - S::reach) * S::rows_out + walk.target_row;
 #pragma unroll
       for (int a = 0; a < S::rows_out; ++a)
-        store_row<plain, S>(epilogue, channel, to, storing.n,
-                            (storing.u - S::reach) * S::rows_out + walk.target_row + a,
-                            begun + phase >= S::reach, sum[a]);
+        store_row<plain, S>(finish, epilogue.out, to, storing.n, h + a, own, sum[a]);
       storing.advance(walk);
       advance(steps);
       advance<S::rows_out>(sum);
@@ -142,10 +176,10 @@ template <class T, int K, int stride, bool transposed>
 void run_strips(const Problem& problem) {
   using S = Strip<K, stride, transposed, strip_width(K, stride, transposed)>;
   constexpr int V = strip_channels<T, K>;
-  const Walk walk = walk_of<S>(problem.shape, transposed, V, threads_of(K));
+  const Walk walk = walk_of<S>(problem.shape, transposed, V, threads_of<S>());
   const LaunchConfig config = {
       .grid = grid_of(walk, V),
-      .block = threads_of(K),
+      .block = threads_of<S>(),
       .shared = sizeof(float) * S::taps * static_cast<size_t>(walk.across * V)};
   const T* source = static_cast<const T*>(transposed ? problem.gradient : problem.x);
   const T* weight = static_cast<const T*>(problem.weight);
@@ -187,6 +221,7 @@ bool supports(const Problem& problem) {
          (k.R == 3 || k.R == 5 || k.R == 7) && k.stride_h == k.stride_w && k.stride_h <= 2 &&
          k.dilation_h == 1 && k.dilation_w == 1 && std::min(k.top, k.left) >= 0 && k.C % V == 0 &&
          aligned(problem, V * size) &&
+         reinterpret_cast<uintptr_t>(problem.bias) % static_cast<uintptr_t>(V * size) == 0 &&
          (problem.pass != Pass::weight_gradient || k.Q >= weight_strip_width(k.R, k.stride_w));
 }
 

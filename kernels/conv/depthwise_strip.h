@@ -158,8 +158,8 @@ struct StripRows {
   }
   // Only for rows that are there: a product of 32-bit numbers without signs is one instruction.
   DEVICE T* row(int n, int h) const {
-    return first +
-           static_cast<uint64_t>(static_cast<uint32_t>((n * H + h) * W)) * static_cast<uint32_t>(C);
+    const uint32_t pixel = static_cast<uint32_t>(n * H + h) * static_cast<uint32_t>(W);
+    return first + uint64_t{pixel} * static_cast<uint32_t>(C);
   }
   // Zeros where the image is not, or not wanted: loads without branches between them, so that all
   // are under way together.
