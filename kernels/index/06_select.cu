@@ -19,6 +19,8 @@
 namespace strata::gpu::order {
 namespace {
 
+constexpr int resident_threads = 896;  // of a multiprocessor: 72 registers each
+
 template <class K>
 struct Entry {
   K key;
@@ -113,7 +115,8 @@ DEVICE Entry<K> sort_entries(Entry<K> mine, Entry<K>* shared) {
 }
 
 template <class Group, class T>
-__global__ void __launch_bounds__(Group::block_threads, 1) select_kernel(Lines lines) {
+__global__ void __launch_bounds__(Group::block_threads, resident_threads / Group::block_threads)
+    select_kernel(Lines lines) {
   using K = Key<T>;
   constexpr int entries = Group::block_threads / Group::groups_per_block;
   auto& shared = block_shared<Candidates<K, Group::block_threads>>();
