@@ -24,10 +24,14 @@ __global__ void __launch_bounds__(tile_threads, affine_blocks)
   constexpr int W = vector_width<T>;
   const TileColumn<T> my(t);
   C k[affine_constants][W];
-  column_constants<affine_constants>(
-      t, my,
-      [&](int64_t at, C* to) { make_affine(args.mean[at], args.factor[at], args.offset[at], to); },
-      k);
+  const auto make_constants = [&] {
+    column_constants<affine_constants>(
+        t, my,
+        [&](int64_t at, C* to) {
+          make_affine(args.mean[at], args.factor[at], args.offset[at], to);
+        },
+        k);
+  };
   const C floor = args.relu ? C(0) : C(NAN);  // nothing is <= NaN
   const auto load = [&](int64_t at) {
     AffineWords words;
@@ -50,7 +54,7 @@ __global__ void __launch_bounds__(tile_threads, affine_blocks)
   walk_rows<!Whole     ? 1
             : Residual ? 2
                        : 4>(my.rows, my.at(t, my.end - 1 - threadIdx.y),
-                            -int64_t{tile_rows} * t.width, load, take);
+                            -int64_t{tile_rows} * t.width, load, make_constants, take);
 }
 
 template <class T, Mask mask, bool Whole>
@@ -60,13 +64,15 @@ __global__ void __launch_bounds__(tile_threads, gradient_blocks)
   constexpr int W = vector_width<T>, a = mask_constants<mask>, b = a + 1, c = a + 2;
   const TileColumn<T> my(t);
   C k[a + 3][W];
-  const auto make = [&](int64_t at, C* to) {
-    make_mask<mask>(args, at, to);
-    to[a] = static_cast<C>(args.a[at]);
-    to[b] = static_cast<C>(args.b[at]);
-    to[c] = static_cast<C>(args.c[at]);
+  const auto make_constants = [&] {
+    const auto make = [&](int64_t at, C* to) {
+      make_mask<mask>(args, at, to);
+      to[a] = static_cast<C>(args.a[at]);
+      to[b] = static_cast<C>(args.b[at]);
+      to[c] = static_cast<C>(args.c[at]);
+    };
+    column_constants<a + 3>(t, my, make, k);
   };
-  column_constants<a + 3>(t, my, make, k);
   const auto load = [&](int64_t at) {
     return load_gradient<mask, Whole>(my, args.x, args.dy, args.y, at);
   };
@@ -79,7 +85,7 @@ __global__ void __launch_bounds__(tile_threads, gradient_blocks)
     my.template store<Whole>(args.dx, at, dx);
   };
   walk_rows<gradient_depth<mask, Whole>>(my.rows, my.at(t, my.end - 1 - threadIdx.y),
-                                         -int64_t{tile_rows} * t.width, load, take);
+                                         -int64_t{tile_rows} * t.width, load, make_constants, take);
 }
 
 }  // namespace

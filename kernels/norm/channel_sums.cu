@@ -81,7 +81,8 @@ __global__ void __launch_bounds__(tile_threads, moments_blocks)
   const TileColumn<T> my(t);
   const auto load = [&](int64_t at) { return my.template load<Whole>(args.x, at); };
   C shift[W] = {}, sum[W] = {}, square[W] = {};
-  if (my.begin < my.end) {
+  const auto find_shift = [&] {
+    if (my.begin >= my.end) return;
     const int64_t last = my.end - 1 > my.begin ? my.end - 2 : my.begin;  // of whole chunks
     const Words a = load(my.at(t, my.begin)), b = load(my.at(t, (my.begin + last) / 2)),
                 c = load(my.at(t, last));
@@ -91,7 +92,7 @@ __global__ void __launch_bounds__(tile_threads, moments_blocks)
     expand<T>(chunk_of<T>(c), high);
 #pragma unroll
     for (int j = 0; j < W; ++j) shift[j] = median(low[j], middle[j], high[j]);
-  }
+  };
   const auto take = [&](int64_t at, const Words& words) {
     C x[W];
     expand<T>(chunk_of<T>(words), x);
@@ -104,7 +105,7 @@ __global__ void __launch_bounds__(tile_threads, moments_blocks)
     }
   };
   walk_rows<Whole ? 4 : 1>(my.rows, my.at(t, my.begin + threadIdx.y), int64_t{tile_rows} * t.width,
-                           load, take);
+                           load, find_shift, take);
   if (threadIdx.y == 0)
 #pragma unroll
     for (int j = 0; j < W; ++j) block.shift[j][threadIdx.x] = shift[j];
@@ -129,8 +130,10 @@ __global__ void __launch_bounds__(tile_threads, gradient_blocks)
   const TileColumn<T> my(t);
   constexpr int N = mask_constants<mask>;
   C k[N][W], sum_g[W] = {}, sum_gx[W] = {};
-  column_constants<N>(
-      t, my, [&](int64_t at, C* to) { make_mask<mask>(args, at, to); }, k);
+  const auto make_constants = [&] {
+    column_constants<N>(
+        t, my, [&](int64_t at, C* to) { make_mask<mask>(args, at, to); }, k);
+  };
   const auto load = [&](int64_t at) {
     return load_gradient<mask, Whole>(my, args.x, args.dy, args.y, at);
   };
@@ -145,7 +148,7 @@ __global__ void __launch_bounds__(tile_threads, gradient_blocks)
     if (args.masked) my.template store<Whole>(args.masked, at, g);
   };
   walk_rows<gradient_depth<mask, Whole>>(my.rows, my.at(t, my.begin + threadIdx.y),
-                                         int64_t{tile_rows} * t.width, load, take);
+                                         int64_t{tile_rows} * t.width, load, make_constants, take);
   combine_rows(block, sum_g, sum_gx, [&](int column, const Pair& sums) {
     const int to = my.tile * 32 * W + column;
     if (to < t.width) partial[(my.sample * t.parts + blockIdx.y) * t.width + to] = sums;

@@ -58,7 +58,7 @@ ChannelTiles channel_tiles(int64_t samples, int64_t rows, int64_t channels, int 
     throw Error("channel kernels: " + std::to_string(samples) + " samples; they take up to 2^31");
   const int64_t wave = int64_t{device().multiprocessors} * blocks_each;
   const int64_t columns = t.tiles * samples;
-  const int64_t room = 4 * columns <= wave ? wave / columns : (4 * wave + columns - 1) / columns;
+  const int64_t room = std::max<int64_t>((4 * columns <= wave ? wave : 4 * wave) / columns, 1);
   const int64_t most = (t.wide_rows + least_rows - 1) / least_rows;
   const int64_t parts = room < most ? room : most;
   t.part_rows = (t.wide_rows + parts - 1) / parts;

@@ -9,20 +9,33 @@
 
 namespace strata::gpu {
 
-// Calls take(at, load(at)) for each row in order. The last loads are predicated off, so the loop
-// has one body and no tail.
-template <int depth, class Load, class Take>
-DEVICE void walk_rows(int rows, int64_t at, int64_t step, Load load, Take take) {
+// Calls take(at, load(at)) for each row in order, and prepare() before the first, when its loads
+// are under way: what every thread of a block waits for (constants, a barrier) belongs there. The
+// last loads are predicated off, so the loop has one body and no tail.
+template <int depth, class Load, class Prepare, class Take>
+DEVICE void walk_rows(int rows, int64_t at, int64_t step, Load load, Prepare prepare, Take take) {
   decltype(load(at)) loaded[depth];
-#pragma unroll 1
-  for (; rows > 0; rows -= depth, at += depth * step) {
+  const auto load_group = [&] {
 #pragma unroll
     for (int k = 0; k < depth; ++k)
       if (k < rows) loaded[k] = load(at + k * step);
+  };
+  load_group();
+  prepare();
+#pragma unroll 1
+  while (rows > 0) {
 #pragma unroll
     for (int k = 0; k < depth; ++k)
       if (k < rows) take(at + k * step, loaded[k]);
+    rows -= depth;
+    at += depth * step;
+    load_group();
   }
+}
+template <int depth, class Load, class Take>
+DEVICE void walk_rows(int rows, int64_t at, int64_t step, Load load, Take take) {
+  walk_rows<depth>(
+      rows, at, step, load, [] {}, take);
 }
 
 // Calls take_group(loaded) for each `depth` rows together, and take(loaded) for each of the rest.

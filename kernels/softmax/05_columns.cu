@@ -187,9 +187,9 @@ DEVICE void map_rows(const P& pass, const Place<W>& my, const typename P::Column
   });
 }
 
-// One part: all in one kernel.
+// One part: all in one kernel, of more registers.
 template <class P, int W>
-__global__ void __launch_bounds__(column_threads, blocks_each<typename P::T>)
+__global__ void __launch_bounds__(column_threads, (blocks_each<typename P::T> + 1) / 2)
     softmax_columns_kernel(P pass, ColumnGrid grid) {
   const Place<W> my(grid);
   // A column's state replaces the first of those that it was combined from.
