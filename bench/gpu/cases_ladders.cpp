@@ -22,7 +22,7 @@ constexpr LadderShape shapes[] = {
     {"gemm/stream_k", "256x256x32768", false},
     {"gemm/18_", "256x256x32768", false},
     {"gemm/19_", "16x12288x4096", true},
-    {"gemm/20_", "3072x768x8192", false},
+    {"gemm/20_", "4095x4097x4093", false},
     {"gemm/", "4096x4096x4096", false},
     {"conv/depthwise", "128x56x56x128x128x3", true},
     {"conv/stem", "32x224x224x3x64x7", true},

@@ -47,7 +47,7 @@ __global__ void __launch_bounds__(block_threads, 1)
       for (int i = tiles.first; i < tiles.total; i += tiles.step) {
         const TilePlace tile = tiles.at(i);
         fill_shared_b(ring, place, &map_a, &map_b, tile.m * tile_m, tile.n * tile_n,
-                      batch_of_a(product, tile.batch), batch_of_b(product, tile.batch), 0, steps);
+                      batch_of_a(product, tile.batch), batch_of_b(product, tile.batch), steps);
       }
     }
   } else {

@@ -171,13 +171,14 @@ __global__ void __launch_bounds__(Shape::block_threads, Shape::blocks)
 
 // ---- host ----
 
-// Parts of K: as many as all run at once.
+// Parts of K: as many as there are multiprocessors for. Two parts beside each other on one cost
+// more than they bring (H200).
 template <class Shape>
 unsigned parts_of(const GemmArguments& g) {
   const int64_t tiles = divide_up(g.N, Shape::columns), steps = divide_up(g.K, Shape::Rows::depth);
-  const int64_t at_once = int64_t{Shape::blocks} * device().multiprocessors;
   unsigned parts = 1;
-  while (parts < most_parts && 2 * parts * tiles <= at_once && steps >= 2 * parts * least_steps)
+  while (parts < most_parts && 2 * parts * tiles <= device().multiprocessors &&
+         steps >= 2 * parts * least_steps)
     parts *= 2;
   return parts;
 }
@@ -195,15 +196,27 @@ void launch_shape(const HopperProduct& product) {
                                       make_product<typename Shape::Element>(g));
 }
 
-// A costs M / columns of what B costs: the more rows, the wider the tile.
+// The width of the tile, as an H200 wants it: wide ones where they keep half of the multiprocessors
+// busy. More than 64 rows take a multiprocessor's memory to themselves.
+template <class T, int Few, Major OrderB>
+void launch_width(const HopperProduct& product) {
+  if constexpr (Few == 128) {
+    launch_shape<SkinnyShape<T, Few, 192, 1, OrderB>>(product);
+  } else if (Few < 64 && 2 * divide_up(product.arguments.N, 128) >=
+                             static_cast<unsigned>(device().multiprocessors)) {
+    launch_shape<SkinnyShape<T, Few, 128, 2, OrderB>>(product);
+  } else {
+    launch_shape<SkinnyShape<T, Few, 64, 2, OrderB>>(product);
+  }
+}
 template <class T, Major OrderB>
 void launch_rows(const HopperProduct& product) {
   const int64_t M = product.arguments.M;
-  if (M <= 8) return launch_shape<SkinnyShape<T, 8, 64, 2, OrderB>>(product);
-  if (M <= 16) return launch_shape<SkinnyShape<T, 16, 64, 2, OrderB>>(product);
-  if (M <= 32) return launch_shape<SkinnyShape<T, 32, 128, 1, OrderB>>(product);
-  if (M <= 64) return launch_shape<SkinnyShape<T, 64, 128, 1, OrderB>>(product);
-  launch_shape<SkinnyShape<T, 128, 256, 1, OrderB>>(product);
+  if (M <= 8) return launch_width<T, 8, OrderB>(product);
+  if (M <= 16) return launch_width<T, 16, OrderB>(product);
+  if (M <= 32) return launch_width<T, 32, OrderB>(product);
+  if (M <= 64) return launch_width<T, 64, OrderB>(product);
+  launch_width<T, 128, OrderB>(product);
 }
 template <class T>
 void launch_order(const HopperProduct& product) {

@@ -30,8 +30,10 @@ const Choice choices[] = {
 }  // namespace
 
 const GemmRung& gemm_choice(const GemmArguments& g) {
-  if (streams_weights(g) || !skinny.supports(g))
+  if (streams_weights(g) || !skinny.supports(g)) {
     if (const GemmRung* rung = hopper_choice(g)) return *rung;
+    if (repacked.supports(g)) return repacked;
+  }
   for (const Choice& choice : choices)
     if (choice.when(g) && choice.rung.supports(g)) return choice.rung;
   throw Error(std::string("gpu::gemm has no product of ") + name_of(g.dtype) +

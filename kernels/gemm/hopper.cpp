@@ -3,16 +3,15 @@
 
 #include <fmt/format.h>
 
-#include "kernels/gemm/hopper_cost.h"
 #include "kernels/gpu/runtime.h"
 
 namespace strata::gpu {
 
 std::span<const GemmRung> hopper_gemm_rungs() {
   using namespace gemm_ladder;
-  static const GemmRung rungs[] = {tma_wgmma,      warp_specialised, two_consumers,  persistent,
-                                   ping_pong,      cluster,          tma_store,      tf32_tma_store,
-                                   hopper_split_k, hopper_skinny,    hopper_stream_k};
+  static const GemmRung rungs[] = {tma_wgmma,      warp_specialised, two_consumers, persistent,
+                                   ping_pong,      cluster,          tma_store,     tf32_tma_store,
+                                   hopper_split_k, hopper_skinny,    repacked};
   return rungs;
 }
 
@@ -25,7 +24,6 @@ bool streams_weights(const GemmArguments& g) {
 const GemmRung* hopper_choice(const GemmArguments& g) {
   using namespace gemm_ladder;
   if (streams_weights(g)) return &hopper_skinny;
-  if (hidden_store.supports(g)) return &hidden_store;
   for (const GemmRung* rung :
        {&hopper_split_k, &tma_store, &cluster, &tf32_tma_store, &warp_specialised})
     if (rung->supports(g)) return rung;

@@ -13,7 +13,7 @@ std::span<const GemmRung> hopper_gemm_rungs();
 
 namespace gemm_ladder {
 extern const GemmRung tma_wgmma, warp_specialised, two_consumers, persistent, ping_pong, cluster,
-    tma_store, tf32_tma_store, hopper_split_k, hopper_skinny, hopper_stream_k, hidden_store;
+    tma_store, tf32_tma_store, hopper_split_k, hopper_skinny, repacked;
 extern const GemmRung fp8_tma_store;  // of gemm_fp8; not in hopper_gemm_rungs()
 }  // namespace gemm_ladder
 

@@ -35,18 +35,18 @@ inline unsigned cluster_grid(int pairs) {
   return static_cast<unsigned>(clusters * cluster_blocks);
 }
 
-// As fill(), from step `first` of K on; of B this block brings its share, into all blocks.
+// As fill(); of B this block brings its share, into all blocks.
 template <class Ring>
 DEVICE void fill_shared_b(Ring& ring, Place<Ring::stages>& place, const TensorMap* a,
                           const TensorMap* b, int row, int column, int batch_a, int batch_b,
-                          int first, int steps SIM_SITE) {
+                          int steps SIM_SITE) {
   const unsigned rank = cluster_rank();
   for (int step = 0; step < steps; ++step, place.advance()) {
     uint64_t* full = &ring.full[place.stage];
     mbarrier_wait(&ring.empty[place.stage], place.parity ^ 1 SIM_PASS);
     // Bytes of the other block may come before this: the phase cannot end without this arrival.
     mbarrier_expect(full, Ring::A::bytes + Ring::B::bytes SIM_PASS);
-    const int k = (first + step) * Ring::A::depth;
+    const int k = step * Ring::A::depth;
     Ring::A::load(ring.a[place.stage], a, row, k, batch_a, full SIM_PASS);
     Ring::B::load_share(ring.b[place.stage], b, column, k, batch_b, full, rank,
                         cluster_blocks SIM_PASS);

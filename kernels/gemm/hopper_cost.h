@@ -50,14 +50,4 @@ inline HopperTiling hopper_cheapest(const GemmArguments& g, int64_t element_byte
   return best;
 }
 
-// Whole waves of pairs of tiles and the last ones cut along K (20_hopper_stream_k): the same steps
-// for every cluster, a tile more to fill and to store, a memset, and sums that change hands.
-inline double hopper_stream_cost(const GemmArguments& g, int64_t element_bytes) {
-  auto divided = [](int64_t size, int64_t tile) { return (size + tile - 1) / tile; };
-  const auto pairs = static_cast<double>(divided(g.M, 256) * divided(g.N, 256) * batch_count(g));
-  const auto steps = static_cast<double>(divided(g.K * element_bytes, 128));
-  const double waves = pairs / (device().multiprocessors / 2);
-  return waves * steps * 0.62 + (waves + 1) * 1.6 + 7;
-}
-
 }  // namespace strata::gpu

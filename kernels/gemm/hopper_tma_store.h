@@ -41,25 +41,21 @@ struct TmaStoreShape {
 // A slice of 16 columns into its box: four 8x8 matrices, for 16-bit elements by one stmatrix.
 // pairs[2j + h] is at row 8h + lane / 4 of the warp, column 8j + 2 (lane % 4) of the slice. 16-byte
 // chunk c of row r lies at 128 r + 16 (c ^ r % 8).
-DEVICE void stage_packed(unsigned char* box, int slice, const uint32_t (&pairs)[4]) {
-  const int warp_row = thread_of_warpgroup() / 32 * 16, lane = thread_of_warpgroup() % 32;
-  const int first = slice * 2 % 8, matrix = lane / 8;  // this lane names one of its rows
-  const int row = warp_row + matrix % 2 * 8 + lane % 8;
-  stmatrix<4>(box + row * 128 + ((first + matrix / 2) ^ row % 8) * 16, pairs);
-}
 template <class C>
 DEVICE void stage_slice(unsigned char* box, int slice, const Vec<C, 2> (&pairs)[4]) {
+  constexpr int chunks = slice_columns * static_cast<int>(sizeof(C)) / 16;  // of a slice
+  const int warp_row = thread_of_warpgroup() / 32 * 16, lane = thread_of_warpgroup() % 32;
+  const int first = slice * chunks % 8;
   if constexpr (sizeof(C) == 2) {
     uint32_t packed[4];
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       packed[i] = static_cast<uint32_t>(pairs[i].data[0].bits) |
                   static_cast<uint32_t>(pairs[i].data[1].bits) << 16;
-    stage_packed(box, slice, packed);
+    const int matrix = lane / 8;  // this lane names one of its rows
+    const int row = warp_row + matrix % 2 * 8 + lane % 8;
+    stmatrix<4>(box + row * 128 + ((first + matrix / 2) ^ row % 8) * 16, packed);
   } else {
-    constexpr int chunks = slice_columns * static_cast<int>(sizeof(C)) / 16;  // of a slice
-    const int warp_row = thread_of_warpgroup() / 32 * 16, lane = thread_of_warpgroup() % 32;
-    const int first = slice * chunks % 8;
     const int row = warp_row + lane / 4, in_line = (lane % 4 * 8) ^ (row % 8 * 16);
 #pragma unroll
     for (int i = 0; i < 4; ++i)
@@ -159,7 +155,7 @@ __global__ void __launch_bounds__(Shape::block_threads, 1)
       for (int i = tiles.first; i < tiles.total; i += tiles.step) {
         const TilePlace tile = tiles.at(i);
         fill_shared_b(ring, place, &map_a, &map_b, tile.m * Shape::tile_m, tile.n * Shape::tile_n,
-                      batch_of_a(product, tile.batch), batch_of_b(product, tile.batch), 0, steps);
+                      batch_of_a(product, tile.batch), batch_of_b(product, tile.batch), steps);
       }
     }
   } else {

@@ -138,9 +138,12 @@ bool fits(const RowNormArgs& args) {
 bool row_norm_fits_stream(const RowNormArgs& args) {
   return visit_float(args.dtype, [&]<class T>(Type<T>) { return fits<T>(args); });
 }
+// Not where a warp has a long row's loads under way all at once (register_row.h: 129 to 256
+// chunks): rung 3 was faster there on an H200.
 bool row_norm_wants_stream(const RowNormArgs& args) {
   return visit_float(args.dtype, [&]<class T>(Type<T>) {
-    return fits<T>(args) && enough_to_stream(args.rows, args.channels / vector_width<T>);
+    const int64_t chunks = args.channels / vector_width<T>;
+    return fits<T>(args) && (chunks <= 128 || chunks > 256) && enough_to_stream(args.rows, chunks);
   });
 }
 void row_norm_stream(const RowNormArgs& args) {

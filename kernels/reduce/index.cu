@@ -3,7 +3,7 @@
 //
 // Lines whose elements are nearest in memory: a warp a line, or a block where lines are long; each
 // place in a thread's 16-byte chunks has a candidate of its own, so that comparisons overlap, and
-// eight chunks are under way. Where lines lie side by side a thread takes the neighbouring lines of
+// four chunks are under way. Where lines lie side by side a thread takes the neighbouring lines of
 // a chunk (columns.h). Lines too few to fill the machine are cut into parts, and a second kernel
 // finds the best part.
 // Device memory: the input once, the least, and 8 or 16 bytes a part.
@@ -54,7 +54,7 @@ DEVICE CandidateOf<T> scan_run(const ExtremeOp<T>& op, const T* x, int n) {
   int chunk_of[W];
 #pragma unroll
   for (int j = 0; j < W; ++j) value[j] = op.identity(), chunk_of[j] = rank;
-  for_each_row<W, T, 8>(
+  for_each_row<W, T>(
       rank, chunks, threads, [&](int c) { return x + head + c * W; },
       [&](int c, const T(&elements)[W]) {
 #pragma unroll

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -23,7 +22,7 @@ struct Block;
 struct Gang;
 
 // Why a thread does not run.
-enum class Wait : uint8_t { unstarted, ready, barrier, warp, mbarrier, wgmma, cluster, flag, done };
+enum class Wait : uint8_t { unstarted, ready, barrier, warp, mbarrier, wgmma, cluster, done };
 
 // One cp.async: `valid` bytes are copied, the rest of `bytes` is zero.
 struct AsyncCopy {
@@ -144,15 +143,8 @@ struct Launch {
 };
 
 // The blocks that one host thread runs at a time, and its scheduler.
-// Of a launch, for gangs that wait for each other.
-struct Progress {
-  std::atomic<int> at_work{0};  // gangs that run and do not wait for a flag
-  std::atomic<bool> failed{false};
-};
-
 struct Gang {
   const Launch* launch = nullptr;
-  Progress* progress = nullptr;
   std::vector<std::unique_ptr<Block>> blocks;
   uint32_t block_count = 0;    // of this launch: the size of the cluster
   uint64_t number = 0;         // of the cluster in the grid
@@ -166,7 +158,7 @@ struct Gang {
   std::deque<AsyncPointer> async;
   int cluster_arrived = 0;  // threads at the cluster barrier
   uint64_t cluster_phase = 0;
-  std::vector<Thread*> cluster_waiters, flag_waiters;
+  std::vector<Thread*> cluster_waiters;
   bool seeded = false, failed = false;
   std::string error;
   uint64_t random_state = 1;
@@ -189,13 +181,10 @@ void run_gang(Gang& gang, uint64_t number);
 void enqueue_async(AsyncPointer operation);
 void land(AsyncOperation& operation);
 
-// ---- barrier.cpp, warp.cpp, cluster.cpp, mbarrier.cpp, flag.cpp, tma.cpp, wgmma.cpp ----
+// ---- barrier.cpp, warp.cpp, cluster.cpp, mbarrier.cpp, tma.cpp, wgmma.cpp ----
 void leave_barriers(Thread& thread);  // a thread that ends is excused from __syncthreads
 void leave_cluster(Thread& thread);
 void complete_transaction(uint64_t* mbarrier, int64_t bytes, Block& block);
-// When nothing else in the gang can run: wakes who waits for a flag, once it is raised. False when
-// nobody waits for one, or nobody is left to raise it.
-bool wake_flag_waiters(Gang& gang);
 void check_bulk_stores(const Thread& thread);  // a thread that ends has waited for them
 void check_wgmma_complete(const Thread& thread);
 uint32_t live_lanes(const Thread& thread);

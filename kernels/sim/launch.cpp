@@ -157,11 +157,8 @@ void run(const Launch& launch) {
   std::atomic<uint64_t> next{0};
   std::mutex error_mutex;
   std::string error;
-  Progress progress;
   const std::function<void()> work = [&] {
     static thread_local Gang gang;
-    gang.progress = &progress;
-    ++progress.at_work;
     const uint64_t switches_before = gang.switches, collectives_before = gang.collectives;
     try {
       prepare(gang, launch);
@@ -173,9 +170,7 @@ void run(const Launch& launch) {
       std::lock_guard lock(error_mutex);
       if (error.empty()) error = e.what();
       next = clusters;
-      progress.failed = true;
     }
-    --progress.at_work;
     switches += gang.switches - switches_before;
     collectives += gang.collectives - collectives_before;
   };

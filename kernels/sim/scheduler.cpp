@@ -1,8 +1,8 @@
 // Who runs next. A ring of ready threads; a thread that must wait switches straight to the next
 // one. A thread that ends starts the next unstarted thread on its own stack, so a kernel without
 // barriers never switches at all. When nobody is ready and no thread is left to start, the oldest
-// asynchronous operation lands; when there is none either, it waits for the flags of other gangs;
-// and when they do not come, the gang is stuck, and the report says who waits where.
+// asynchronous operation lands; when there is none either, the gang is stuck, and the report says
+// who waits where.
 #include <algorithm>
 
 #include "kernels/sim/block.h"
@@ -66,10 +66,7 @@ Next pick(Gang& gang, Thread** thread) {
       return Next::thread;
     }
     if (unstarted) return Next::start;
-    if (gang.async.empty()) {
-      if (wake_flag_waiters(gang)) continue;
-      return Next::none;
-    }
+    if (gang.async.empty()) return Next::none;
     const size_t chosen = gang.seeded ? gang.random() % gang.async.size() : 0;
     AsyncPointer operation = gang.async[chosen];
     gang.async.erase(gang.async.begin() + static_cast<std::ptrdiff_t>(chosen));
@@ -276,7 +273,6 @@ void run_gang(Gang& gang, uint64_t number) {
   gang.async.clear();
   gang.cluster_arrived = 0;
   gang.cluster_waiters.clear();
-  gang.flag_waiters.clear();
   gang.failed = false;
   gang.order.clear();
   blockDim = launch.block;

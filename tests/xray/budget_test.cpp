@@ -84,8 +84,6 @@ constexpr Pipeline pipelines[] = {
     {"gemm/16_tma_store", "512x512x448"},
     {"gemm/17_tf32", "512x512x224"},
     {"gemm/19_hopper_skinny", "16x256x2048"},
-    {"gemm/20_hopper_stream_k", "768x768x448"},
-    {"gemm/21_hidden_store", "768x768x448"},
     {"conv/04_tma_im2col/forward", "1x32x32x128x128x3"},
     {"conv/04_tma_im2col/input_gradient", "1x32x32x128x128x3"},
     {"conv/04_tma_im2col/weight_gradient", "1x32x32x64x64x3"},

@@ -2,6 +2,9 @@
 // epilogues.
 #include "kernels/gemm/rung.h"
 
+#include <algorithm>
+
+#include "kernels/gemm/hopper.h"
 #include "tests/kernels/gemm/problem.h"
 
 namespace strata::test {
@@ -14,7 +17,9 @@ std::vector<gpu::GemmRung> rungs() {
   const auto all = gpu::gemm_rungs();
   std::vector<gpu::GemmRung> ours;
   for (const gpu::GemmRung& rung : all)
-    if (rung.name[0] != '1') ours.push_back(rung);
+    if (std::ranges::none_of(gpu::hopper_gemm_rungs(),
+                             [&](const gpu::GemmRung& other) { return other.run == rung.run; }))
+      ours.push_back(rung);
   return ours;
 }
 

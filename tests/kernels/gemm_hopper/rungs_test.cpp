@@ -21,7 +21,8 @@ std::vector<GemmRung> rungs_16_bit() {
   std::vector<GemmRung> rungs;
   for (const GemmRung& rung : hopper_gemm_rungs())
     if (rung.run != gemm_ladder::tf32_tma_store.run &&
-        rung.run != gemm_ladder::hopper_split_k.run && rung.run != gemm_ladder::hopper_skinny.run)
+        rung.run != gemm_ladder::hopper_split_k.run && rung.run != gemm_ladder::hopper_skinny.run &&
+        rung.run != gemm_ladder::repacked.run)
       rungs.push_back(rung);
   return rungs;
 }
@@ -60,33 +61,6 @@ TEST_F(HopperGemm, PartsOfKAreExact) {
   EXPECT_FALSE(rung.supports(g)) << "no whole steps";
   g.K = 128;
   EXPECT_FALSE(rung.supports(g)) << "too short to be worth it";
-}
-
-// Pairs of tiles in the line, whole ones before it, and pieces that end within a pair, at its end,
-// or hold several: with few clusters and with more than pairs.
-TEST_F(HopperGemm, PiecesOfALineAreExact) {
-  const GemmRung* const rungs[] = {&gemm_ladder::hopper_stream_k, &gemm_ladder::hidden_store};
-  const struct {
-    int clusters;
-    ProductShape shape;
-    int schedules;
-  } cases[] = {
-      {3, {.M = 264, .N = 520, .K = 648, .a = Along::rows, .b = Along::rows}, 8},  // 6 pairs: whole
-      {4, {.M = 264, .N = 520, .K = 648, .a = Along::rows}, 8},   // 6 pairs of 11 steps in 4 pieces
-      {5, {.M = 136, .N = 264, .K = 1480, .b = Along::rows}, 4},  // 2 pairs of 24 steps in 5
-      {2, {.M = 264, .N = 776, .K = 200}, 4},                     // 8 pairs in 2: whole
-      {3, {.M = 264, .N = 1032, .K = 200}, 4},  // 10 pairs: 6 whole, 4 in the line
-      {7, {.M = 72, .N = 136, .K = 1000, .batches = 3}, 2},
-      {6, {.M = 8, .N = 8, .K = 4096}, 1},
-  };
-  for (const auto& c : cases) {
-    SCOPED_TRACE(::testing::Message() << c.clusters << " clusters, " << c.shape.M << "x"
-                                      << c.shape.N << "x" << c.shape.K);
-    test::Pretend pretend(small_h100(2 * c.clusters));
-    TestProduct<bf16> product(c.shape);
-    for (const GemmRung* rung : rungs)
-      test::for_each_schedule([&] { expect_exact(*rung, product); }, c.schedules);
-  }
 }
 
 // 128 columns a tile, as for products that would leave half of the wider tile empty.
@@ -141,8 +115,7 @@ TEST_F(HopperGemm, OddColumns) {
     SCOPED_TRACE(N);
     TestProduct<bf16> product({.M = 70, .N = N, .K = 40});
     for (const GemmRung& rung : rungs_16_bit()) {
-      if (rung.run == gemm_ladder::tma_store.run || rung.run == gemm_ladder::hopper_stream_k.run ||
-          rung.run == gemm_ladder::hidden_store.run)
+      if (rung.run == gemm_ladder::tma_store.run)
         EXPECT_FALSE(rung.supports(product.arguments));
       else
         expect_exact(rung, product);
@@ -163,9 +136,8 @@ TEST_F(HopperGemm, AnyNumberOfMultiprocessors) {
 TEST_F(HopperGemm, GroupsOfTiles) {
   test::Pretend pretend(small_h100(6));
   TestProduct<bf16> product({.M = 2200, .N = 520, .K = 8});
-  for (const GemmRung* rung :
-       {&gemm_ladder::persistent, &gemm_ladder::ping_pong, &gemm_ladder::cluster,
-        &gemm_ladder::tma_store, &gemm_ladder::hopper_stream_k})
+  for (const GemmRung* rung : {&gemm_ladder::persistent, &gemm_ladder::ping_pong,
+                               &gemm_ladder::cluster, &gemm_ladder::tma_store})
     expect_exact(*rung, product);
 }
 
@@ -269,7 +241,7 @@ TEST_F(HopperGemm, ChoosesByShapeAndAlignment) {
   };
   EXPECT_EQ(choice(), "16_tma_store");
   g.M = 768, g.N = 768, g.K = 8192, g.a_row = 8192, g.b_column = 8192;
-  EXPECT_EQ(choice(), "20_hopper_stream_k") << "9 pairs of tiles on 66 clusters, K of 128 steps";
+  EXPECT_EQ(choice(), "18_hopper_split_k") << "18 tiles, K of 128 steps";
   g.M = 8192, g.N = 8192, g.K = 64, g.a_row = 64, g.b_column = 64;
   EXPECT_EQ(choice(), "16_tma_store");
   g.N = 8190;

@@ -3,9 +3,6 @@
 
 #include "kernels/gpu/launch.h"
 #include "kernels/gpu/memory.h"
-#include "kernels/gpu/ptx/barrier.h"
-#include "kernels/gpu/ptx/flag.h"
-#include "tests/kernels/sim/misuse.h"
 #include "tests/kernels/support/gpu_test.h"
 
 namespace strata::gpu {
@@ -57,34 +54,6 @@ __global__ void rounds_kernel(int rounds, int* wrong) {
   }
 }
 
-// Each block adds its ticket to what the one before has left.
-__global__ void chain_kernel(unsigned* tickets, uint32_t* flags, int* values) {
-  struct Ticket {
-    int number;
-  };
-  Ticket& ticket = block_shared<Ticket>();
-  if (threadIdx.x == 0) ticket.number = static_cast<int>(atomicAdd(tickets, 1u));
-  __syncthreads();
-  const int number = ticket.number;
-  if (number > 0 && threadIdx.x == 0) await_flag(flags + number - 1);
-  __syncthreads();
-  const int at = number * static_cast<int>(blockDim.x) + static_cast<int>(threadIdx.x);
-  values[at] = number + (number > 0 ? values[at - static_cast<int>(blockDim.x)] : 0);
-  __syncthreads();
-  if (threadIdx.x == 0) raise_flag(flags + number);
-}
-#ifndef STRATA_CUDA
-__global__ void wait_for_nobody_kernel(const uint32_t* flags) { await_flag(flags + blockIdx.x); }
-__global__ void wait_for_the_fallen_kernel(uint32_t* flag, uint64_t* not_shared) {
-  if (blockIdx.x == 0) {
-    mbarrier_init(not_shared, 1);
-    raise_flag(flag);
-  } else {
-    await_flag(flag);
-  }
-}
-#endif
-
 std::vector<float> counting(size_t n) {
   std::vector<float> values(n);
   for (size_t i = 0; i < n; ++i) values[i] = static_cast<float>(i);
@@ -105,37 +74,6 @@ TEST(SimulatedDevice, KernelsComputeUnderEverySchedule) {
     EXPECT_EQ(sum.host()[0], 255 * 128);
   });
 }
-
-TEST(SimulatedDevice, BlocksWaitForFlagsOfOthers) {
-  constexpr int blocks = 40, threads = 64;
-  test::for_each_schedule([&] {
-    test::DeviceBuffer<uint32_t> flags(std::vector<uint32_t>(blocks + 1, 0));
-    test::DeviceBuffer<int> values(std::vector<int>(blocks * threads, -1));
-    launch<chain_kernel>({.grid = blocks, .block = threads}, flags.data(), flags.data() + 1,
-                         values.data());
-    const std::vector<int> is = values.host();
-    for (int block = 0; block < blocks; ++block)
-      ASSERT_EQ(is[static_cast<size_t>(block * threads + threads - 1)], block * (block + 1) / 2);
-  });
-}
-
-#ifndef STRATA_CUDA
-TEST(SimulatedDevice, ReportsAFlagThatNobodyRaises) {
-  test::DeviceBuffer<uint32_t> flags(std::vector<uint32_t>(8, 0));
-  test::expect_error(
-      [&] { launch<wait_for_nobody_kernel>({.grid = 8, .block = 32}, flags.data()); },
-      "wait in await_flag at");
-}
-TEST(SimulatedDevice, BlocksDoNotWaitForOnesThatFailed) {
-  test::DeviceBuffer<uint32_t> flag(std::vector<uint32_t>(1, 0));
-  test::DeviceBuffer<uint64_t> word(1);
-  test::expect_error(
-      [&] {
-        launch<wait_for_the_fallen_kernel>({.grid = 8, .block = 1}, flag.data(), word.data());
-      },
-      "not in shared memory");
-}
-#endif
 
 TEST(SimulatedDevice, SeedsLetAWarpRunAhead) {
   int found = 0;
