@@ -10,6 +10,10 @@ namespace {
 using namespace gemm_ladder;
 
 bool any(const GemmArguments&) { return true; }
+// Whether a product is so large that two more kernels, some 5 us, are little beside it.
+bool worth_copying(const GemmArguments& g) {
+  return g.M * g.N * g.K * batch_count(g) >= int64_t{1} << 26;
+}
 
 // The first whose `when` holds and that supports the product. Split-K and stream-K go on tensor
 // cores where the operands allow it and on rung 7 for f32.
@@ -32,7 +36,7 @@ const Choice choices[] = {
 const GemmRung& gemm_choice(const GemmArguments& g) {
   if (streams_weights(g) || !skinny.supports(g)) {
     if (const GemmRung* rung = hopper_choice(g)) return *rung;
-    if (repacked.supports(g)) return repacked;
+    if (worth_copying(g) && repacked.supports(g)) return repacked;
   }
   for (const Choice& choice : choices)
     if (choice.when(g) && choice.rung.supports(g)) return choice.rung;

@@ -138,6 +138,40 @@ __global__ void cluster_kernel(uint32_t* out) {
   cluster_sync();
 }
 
+template <int Words>
+struct StoreProbe {
+  Vec<uint32_t, Words> from[8];
+  uint64_t barrier;
+};
+
+template <int Words>
+__global__ void store_async_kernel(uint32_t* out) {
+  auto& probe = block_shared<StoreProbe<Words>>();
+  const unsigned rank = cluster_rank(), size = cluster_size();
+  if (threadIdx.x == 0) {
+    mbarrier_init(&probe.barrier, 1);
+    mbarrier_fence_init();
+    for (auto& box : probe.from)
+      for (uint32_t& word : box.data) word = 0xeeeeeeee;
+  }
+  cluster_sync();
+  if (threadIdx.x == 0) {
+    uint32_t* mine = out + rank * (2 + size * Words);
+    mine[0] = parities(&probe.barrier);
+    mbarrier_expect(&probe.barrier, size * Words * 4);
+    Vec<uint32_t, Words> value;
+    for (int i = 0; i < Words; ++i) value[i] = 1000 * rank + static_cast<unsigned>(i) + 7;
+    for (unsigned block = 0; block < size; ++block)
+      store_async(&probe.from[rank], value, &probe.barrier, block);
+    mbarrier_wait(&probe.barrier, 0);
+    mine[1] = parities(&probe.barrier);
+    for (unsigned block = 0; block < size; ++block)
+      for (int i = 0; i < Words; ++i)
+        mine[2 + block * Words + static_cast<unsigned>(i)] = probe.from[block][i];
+  }
+  cluster_sync();
+}
+
 }  // namespace
 
 void probe_shuffle(Shuffle kind, int argument, int width, uint32_t* out) {
@@ -164,6 +198,12 @@ void probe_mbarrier(int arrivals, const unsigned char* from, uint32_t* out) {
 void probe_cluster(int blocks, uint32_t* out) {
   const auto count = static_cast<unsigned>(blocks);
   launch<cluster_kernel>({.grid = count, .block = 32, .cluster = count}, out);
+}
+void probe_store_async(int blocks, int bytes, uint32_t* out) {
+  const auto count = static_cast<unsigned>(blocks);
+  const LaunchConfig config{.grid = count, .block = 32, .cluster = count};
+  if (bytes == 8) return launch<store_async_kernel<2>>(config, out);
+  launch<store_async_kernel<4>>(config, out);
 }
 
 }  // namespace strata::test

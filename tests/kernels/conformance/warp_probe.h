@@ -28,5 +28,8 @@ void probe_mbarrier(int arrivals, const unsigned char* from, uint32_t* out);
 // out[blocks][4 + blocks]: rank, size, the word that the next block wrote in its shared memory, the
 // parity of an mbarrier after all blocks arrived remotely, and the words of all blocks.
 void probe_cluster(int blocks, uint32_t* out);
+// out[blocks][2 + blocks * bytes / 4]: the parity of an mbarrier before each block has stored 8 or
+// 16 bytes of its own asynchronously into every block, after that, and what came from each.
+void probe_store_async(int blocks, int bytes, uint32_t* out);
 
 }  // namespace strata::test

@@ -70,6 +70,14 @@ std::vector<Probe> warp_probes() {
                         return words(static_cast<size_t>(blocks * (4 + blocks)),
                                      [&](uint32_t* out) { probe_cluster(blocks, out); });
                       }});
+  for (int blocks : {1, 2, 8})
+    for (int bytes : {8, 16})
+      probes.push_back({fmt::format("st.async of {} bytes in a cluster of {}", bytes, blocks), 90,
+                        [blocks, bytes] {
+                          return words(
+                              static_cast<size_t>(blocks * (2 + blocks * bytes / 4)),
+                              [&](uint32_t* out) { probe_store_async(blocks, bytes, out); });
+                        }});
   return probes;
 }
 

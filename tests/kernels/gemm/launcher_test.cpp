@@ -46,6 +46,7 @@ TEST(GemmChoice, OnAnH100) {
   EXPECT_EQ(choice(DType::bf16, 8192, 8192, 8192)[0], '1');  // one of Hopper's rungs
   EXPECT_EQ(choice(DType::bf16, 8192, 8192, 8192, false, 1), "20_repacked");
   EXPECT_EQ(choice(DType::f32, 8192, 8192, 8192, true, 1), "20_repacked");
+  EXPECT_EQ(choice(DType::bf16, 128, 128, 128, false, 1), "08_tensor_core");
   EXPECT_EQ(choice(DType::bf16, 8, 8192, 8192), "19_hopper_skinny");
   EXPECT_EQ(choice(DType::bf16, 1, 8192, 8192), "skinny");
   EXPECT_EQ(choice(DType::bf16, 8, 8192, 8192, false, 1), "skinny");
