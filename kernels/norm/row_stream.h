@@ -13,7 +13,7 @@
 // CUTLASS; of the exchange: PTX ISA, "st.async".
 #pragma once
 
-#include "kernels/gpu/resident_clusters.h"
+#include "kernels/gpu/resident.h"
 #include "kernels/reduce/block_reduce.h"
 #include "kernels/reduce/row.h"
 
