@@ -13,7 +13,7 @@ struct Layout {
   uint32_t count;  // vectors in all
   bool near;       // every offset fits 32 bits, as it nearly always does
   Divisor size[cpu::max_axes];
-  int64_t stride[max_operands][cpu::max_axes];
+  int64_t stride[max_operands][cpu::max_axes] = {};  // those that a body has beyond the work's: 0
 
   Layout(const cpu::ElementwiseArgs& args, int vector) : rank(args.rank), count(1), near(true) {
     int64_t reach[max_operands] = {};
