@@ -202,16 +202,7 @@ void run_filters(const Problem& problem) {
 
 void run(const Problem& problem) {
   if (problem.pass == Pass::weight_gradient) return strip_weight_gradient(problem);
-  visit_tensor_type(problem.shape.dtype, [&]<class T>(Type<T>) {
-    switch (problem.shape.R) {
-      case 3:
-        return run_filters<T, 3>(problem);
-      case 5:
-        return run_filters<T, 5>(problem);
-      default:
-        return run_filters<T, 7>(problem);
-    }
-  });
+  visit_strip(problem, [&]<class T, int K>() { run_filters<T, K>(problem); });
 }
 
 bool supports(const Problem& problem) {

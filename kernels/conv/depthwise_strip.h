@@ -226,4 +226,19 @@ constexpr int weight_strip_width(int K, int stride) { return K == 7 || stride ==
 template <class T, int K>
 inline constexpr int strip_channels = sizeof(T) == 2 && K == 3 ? 4 : 2;
 
+// Calls f<T, K>() with the element type and the filter's size of a problem that strips take.
+template <class F>
+void visit_strip(const Problem& problem, F&& f) {
+  visit_tensor_type(problem.shape.dtype, [&]<class T>(Type<T>) {
+    switch (problem.shape.R) {
+      case 3:
+        return f.template operator()<T, 3>();
+      case 5:
+        return f.template operator()<T, 5>();
+      default:
+        return f.template operator()<T, 7>();
+    }
+  });
+}
+
 }  // namespace strata::gpu::conv

@@ -155,16 +155,7 @@ void run_filters(const Problem& problem) {
 }  // namespace
 
 void strip_weight_gradient(const Problem& problem) {
-  visit_tensor_type(problem.shape.dtype, [&]<class T>(Type<T>) {
-    switch (problem.shape.R) {
-      case 3:
-        return run_filters<T, 3>(problem);
-      case 5:
-        return run_filters<T, 5>(problem);
-      default:
-        return run_filters<T, 7>(problem);
-    }
-  });
+  visit_strip(problem, [&]<class T, int K>() { run_filters<T, K>(problem); });
 }
 
 }  // namespace strata::gpu::conv

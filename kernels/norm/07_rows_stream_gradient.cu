@@ -27,8 +27,12 @@ struct OwnScale {
   }
   DEVICE void store(int v, const C (&values)[vector_width<T>]) const {
 #pragma unroll
-    for (int j = 0; j < vector_width<T>; ++j)
-      slot(v, j / vector_width<C>)[j % vector_width<C>] = values[j];
+    for (int piece = 0; piece < pieces; ++piece) {
+      Chunk<C> chunk;
+#pragma unroll
+      for (int j = 0; j < vector_width<C>; ++j) chunk[j] = values[piece * vector_width<C> + j];
+      slot(v, piece) = chunk;
+    }
   }
   DEVICE void load(int v, C (&values)[vector_width<T>]) const {
 #pragma unroll
