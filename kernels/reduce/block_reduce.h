@@ -81,18 +81,37 @@ DEVICE V cluster_combine(V value, Op op) {
 }
 
 // For blocks of (32, Rows) threads whose columns are independent: column threadIdx.x over the Rows.
+// Values lie as words, those of a row's columns beside each other: no two meet in a bank.
 template <class V, int Rows>
 struct ColumnPartials {
-  V value[Rows][32];
+  using Word = std::conditional_t<sizeof(V) % 8 == 0, unsigned long long, unsigned>;
+  static constexpr int words = sizeof(V) / sizeof(Word);
+  static_assert(sizeof(V) % sizeof(Word) == 0, "values are whole words of 4 bytes");
+  Word word[Rows][words][32];
+
+  DEVICE void put(const V& value) {
+    Word own[words];
+    memcpy(own, &value, sizeof value);
+#pragma unroll
+    for (int i = 0; i < words; ++i) word[threadIdx.y][i][threadIdx.x] = own[i];
+  }
+  DEVICE V get(int row) const {
+    Word theirs[words];
+#pragma unroll
+    for (int i = 0; i < words; ++i) theirs[i] = word[row][i][threadIdx.x];
+    V value;
+    memcpy(&value, theirs, sizeof value);
+    return value;
+  }
 };
 template <int Rows, class V, class Op>
 DEVICE V column_combine(const V& value, Op op) {
   auto& partials = block_shared<ColumnPartials<V, Rows>>();
-  partials.value[threadIdx.y][threadIdx.x] = value;
+  partials.put(value);
   __syncthreads();
-  V total = partials.value[0][threadIdx.x];
+  V total = partials.get(0);
 #pragma unroll
-  for (int row = 1; row < Rows; ++row) total = op(total, partials.value[row][threadIdx.x]);
+  for (int row = 1; row < Rows; ++row) total = op(total, partials.get(row));
   __syncthreads();
   return total;
 }

@@ -237,11 +237,10 @@ __global__ void __launch_bounds__(32 * runs_of_parts, 1)
   V sum = 0;
   for_each_row<1, V>(begin, end, int64_t{1}, row,
                      [&](int64_t, const V(&own)[1]) { sum += own[0]; });
-  totals.value[threadIdx.y][threadIdx.x] = sum;
+  totals.put(sum);
   __syncthreads();
   sum = 0;
-  for (unsigned before = 0; before < threadIdx.y; ++before)
-    sum += totals.value[before][threadIdx.x];
+  for (int before = 0; before < static_cast<int>(threadIdx.y); ++before) sum += totals.get(before);
   for_each_row<1, V>(begin, end, int64_t{1}, row, [&](int64_t part, const V(&own)[1]) {
     *row(part) = sum;
     sum += own[0];

@@ -71,12 +71,6 @@ inline Allowed allowed_for(const std::string& name) {
        "the first rungs show what is wrong with them: neighbouring threads read what lies far "
        "apart"},
       {"attention/01_naive/gradient", 6.33, 1.05, "the same"},
-      {"norm/three_pass/gradient", 1.10, 1.95, "partial sums of columns"},
-      {"norm/one_pass/gradient", 1.10, 1.95, "partial sums of columns"},
-      {"norm/registers/gradient", 1.10, 1.95, "partial sums of columns"},
-      {"norm/stream/gradient", 1.10, 1.95, "partial sums of columns"},
-      {"norm/cluster/gradient", 1.10, 2.18,
-       "moments of a row go through shared memory by a whole warp; partial sums of columns"},
       {"softmax/columns", 1.10, 2.01, "a thread's maximum and sum lie beside each other"},
       {"reduce/argmax/columns", 1.10, 1.34, "a candidate's value and index lie beside each other"},
       {"elementwise/01_strided/transpose", 4.51, 1.05, "what rung 3 is for"},
